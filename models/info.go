@@ -1,0 +1,129 @@
+package models
+
+import (
+	"slices"
+	"time"
+)
+
+// Task is a kind of work a model can do.
+type Task string
+
+// The tasks.
+const (
+	TaskEmbed    Task = "embed"
+	TaskRerank   Task = "rerank"
+	TaskClassify Task = "classify"
+)
+
+// Tasks lists every task there is.
+func Tasks() []Task { return []Task{TaskEmbed, TaskRerank, TaskClassify} }
+
+// ScoreKind says what the numbers of a rerank are.
+type ScoreKind string
+
+// The kinds of score.
+const (
+	ScoreSigmoid ScoreKind = "sigmoid" // 1/(1+exp(-logit)), in (0,1)
+	ScoreLogit   ScoreKind = "logit"   // unbounded
+	ScoreCosine  ScoreKind = "cosine"  // in [-1,1]
+)
+
+// Info describes a model as it is served. Fields that do not apply are zero.
+type Info struct {
+	// Dimensions is the length of an embedding.
+	Dimensions int
+	// MaxLength is the longest input in tokens, special tokens included.
+	MaxLength int
+	// ScoreKind is what a rerank answers unless raw scores are asked for.
+	ScoreKind ScoreKind
+	// Variant is the file that runs: fp32, fp16, int8, …
+	Variant string
+	// Backend is who computes: "onnxruntime", or the name of an upstream.
+	Backend string
+	// Provider is the execution provider that really runs: cpu, cuda, …
+	Provider string
+	// Prompts holds the names of the model's prompts, sorted.
+	Prompts []string
+	// Created is when the model's files were made.
+	Created time.Time
+}
+
+// State is where a model stands.
+type State string
+
+// The states.
+const (
+	StateReady       State = "ready"
+	StateLoading     State = "loading"
+	StateFailed      State = "failed"      // was serving, and cannot now
+	StateUnavailable State = "unavailable" // its files are absent
+)
+
+// Status is a model's state at one moment.
+type Status struct {
+	State State
+	// Reason says why the model does not serve, and what to do about it.
+	Reason string
+	Queue  Queue
+}
+
+// Queue is what waits for a model.
+type Queue struct {
+	Items  int
+	Tokens int
+	// Oldest is how long the oldest item has waited.
+	Oldest time.Duration
+}
+
+// Model is what every model tells of itself; what it can do is found by asserting
+// Embedder and Reranker.
+type Model interface {
+	Info() Info
+	Status() Status
+}
+
+// Entry is a model under its name.
+type Entry struct {
+	Name    string
+	Aliases []string
+	Tasks   []Task
+	Model   Model
+}
+
+// Does reports whether the entry is configured for a task.
+func (e Entry) Does(t Task) bool { return slices.Contains(e.Tasks, t) }
+
+// Embedder returns the entry as an embedder, or an Error of KindUnsupportedTask,
+// KindLoading when it is on its way, or KindUnavailable.
+func (e Entry) Embedder() (Embedder, error) {
+	m, ok := e.Model.(Embedder)
+	if err := e.check(TaskEmbed, ok); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Reranker is like Embedder for reranking.
+func (e Entry) Reranker() (Reranker, error) {
+	m, ok := e.Model.(Reranker)
+	if err := e.check(TaskRerank, ok); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (e Entry) check(t Task, implemented bool) error {
+	if !e.Does(t) {
+		return Errorf(KindUnsupportedTask, "model %q does not do %s; it does %s", e.Name, t, join(e.Tasks)).In(e.Name, string(t))
+	}
+	status := e.Model.Status()
+	switch {
+	case status.State == StateLoading:
+		return Errorf(KindLoading, "model %q is being loaded", e.Name).In(e.Name, string(t))
+	case status.State != StateReady:
+		return Errorf(KindUnavailable, "model %q cannot serve: %s", e.Name, status.Reason).In(e.Name, string(t))
+	case !implemented:
+		return Errorf(KindUnsupportedTask, "model %q is configured for %s, which its files cannot do", e.Name, t).In(e.Name, string(t))
+	}
+	return nil
+}

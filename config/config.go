@@ -1,0 +1,158 @@
+// Package config reads how the server is to run: one YAML file over built-in defaults, and
+// the environment, a .env file included, over both.
+//
+// It answers with typed values, or with every problem at once, each with its place and what
+// would be right. It is the only user of viper. It deliberately does not know what the
+// settings do: it opens no model, loads no certificate and asks no hardware, so "auto" and 0
+// reach whoever can work them out.
+package config
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+// Config is a whole configuration. Paths in it are absolute, but for a library that is
+// named without a folder.
+//
+// The tags are the one description of a setting: key and def make the file's schema, env
+// and was name further environment variables (was: of replaced systems), enum, min and max
+// bound it, doc explains it in the reference.
+type Config struct {
+	// File is the configuration file as it was named.
+	File string
+
+	ModelsDir string  `key:"models_dir" def:"var/models" need:"a folder" doc:"folder of the model folders; relative to the working directory"`
+	Log       Log     `key:"log"`
+	Server    Server  `key:"server"`
+	Runtime   Runtime `key:"runtime"`
+	Models    []Model `key:"models"`
+}
+
+// Log is what is logged and how.
+type Log struct {
+	Level  string `key:"level" def:"info" enum:"debug|info|warn|error" doc:"least level that is logged"`
+	Format string `key:"format" def:"auto" enum:"auto|text|json" doc:"auto: text on a terminal, else json"`
+}
+
+// Server is the HTTP side.
+type Server struct {
+	Host            string        `key:"host" def:"0.0.0.0" was:"GATEWAY_HOST" doc:"listen address; empty: every address"`
+	Port            int           `key:"port" def:"8000" max:"65535" was:"GATEWAY_PORT" doc:"listen port; 0: any free one"`
+	BodyLimit       Bytes         `key:"body_limit" def:"64MiB" min:"1" doc:"largest request body, after decoding"`
+	BytesInFlight   Bytes         `key:"bytes_in_flight" def:"512MiB" min:"1" doc:"request bodies held at once over all connections; beyond it 503"`
+	MaxInputs       int           `key:"max_inputs" def:"2048" min:"1" doc:"inputs of one embedding request"`
+	MaxDocuments    int           `key:"max_documents" def:"1000" min:"1" was:"RERANK_MAX_DOCUMENTS" doc:"documents of one rerank request"`
+	RequestTimeout  AutoDuration  `key:"request_timeout" def:"auto" min:"1ms" doc:"a request's time limit; auto: 30s on a GPU, 300s on a CPU"`
+	DrainDelay      time.Duration `key:"drain_delay" def:"2s" doc:"after a stop signal: not ready, still serving"`
+	ShutdownTimeout AutoDuration  `key:"shutdown_timeout" def:"auto" min:"1ms" doc:"time for requests in flight to finish at a stop; auto: request_timeout"`
+	TLS             TLS           `key:"tls"`
+	CORS            CORS          `key:"cors"`
+	TokenIDs        string        `key:"token_ids" def:"cl100k_base" enum:"cl100k_base|model|refuse" doc:"what token ids on OpenAI routes are: ids of that vocabulary, the model's own, or refused"`
+}
+
+// The time limits of a request that leaves them to the server.
+const (
+	requestTimeoutGPU = 30 * time.Second
+	requestTimeoutCPU = 300 * time.Second
+)
+
+// Timeouts resolves "auto": the time limit of a request, and the time that requests in
+// flight have at a stop. gpu says whether every local model runs on a GPU.
+func (s Server) Timeouts(gpu bool) (request, shutdown time.Duration) {
+	request = requestTimeoutCPU
+	if gpu {
+		request = requestTimeoutGPU
+	}
+	request = s.RequestTimeout.Or(request)
+	return request, s.ShutdownTimeout.Or(request)
+}
+
+// TLS is the server's certificate. Either both are set or neither.
+type TLS struct {
+	Cert string `key:"cert" doc:"PEM file of the certificate chain; with key: serve HTTPS"`
+	Key  string `key:"key" doc:"PEM file of the private key"`
+}
+
+// CORS lets pages of other origins call the server.
+type CORS struct {
+	Origins []string `key:"origins" doc:"origins that may call from a browser, such as https://app.example.com, or \"*\"; empty: off"`
+}
+
+// Runtime is what runs the local models.
+type Runtime struct {
+	Library       string `key:"library" env:"QUADRATE_ORT_LIBRARY" doc:"ONNX Runtime's shared library; empty: searched for"`
+	Provider      string `key:"provider" def:"auto" enum:"auto|cpu|cuda|tensorrt|openvino" doc:"execution provider; auto: a GPU where there is one, else the CPU"`
+	Threads       int    `key:"threads" doc:"threads of one run on a CPU; 0: all that the process may use"`
+	Fallback      bool   `key:"fallback" def:"false" doc:"let the CPU serve when the provider cannot be loaded"`
+	GPUMemLimit   Bytes  `key:"gpu_mem_limit" def:"0" doc:"memory of ONNX Runtime on each GPU; 0: no limit"`
+	TensorRTCache string `key:"tensorrt_cache" def:"var/trt" need:"a folder" doc:"folder of built TensorRT engines"`
+}
+
+// Model is one local model.
+type Model struct {
+	Name             string        `key:"name" need:"the model's name" doc:"the name that requests use"`
+	Aliases          []string      `key:"aliases" doc:"further names; \"default\" answers requests that name no model"`
+	Path             string        `key:"path" doc:"the model's folder, below models_dir or absolute; empty: the name's part after the last slash"`
+	Tasks            []models.Task `key:"tasks" doc:"any of embed, rerank, classify; empty: all that its files can do"`
+	Variant          string        `key:"variant" def:"auto" enum:"auto|fp32|fp16|int8|packed|trt" doc:"which of the model's files runs"`
+	GPUVariant       string        `key:"gpu_variant" enum:"|auto|fp32|fp16|int8|packed|trt" doc:"in place of variant where a GPU runs the model; empty: variant"`
+	Provider         string        `key:"provider" enum:"|auto|cpu|cuda|tensorrt|openvino" doc:"in place of runtime.provider; empty: runtime.provider"`
+	Devices          []int         `key:"devices" def:"0" need:"at least one GPU's number" doc:"numbers of the GPUs: one set of sessions each, one queue"`
+	MaxLength        int           `key:"max_length" doc:"cut inputs to so many tokens; 0: what the model's files say"`
+	MaxDocumentChars int           `key:"max_document_chars" doc:"cut rerank documents to so many characters; 0: no cut"`
+	Optional         bool          `key:"optional" def:"false" doc:"start without the model when its files are absent"`
+	Batcher          Batcher       `key:"batcher"`
+}
+
+// Batcher is how requests for one model are gathered into runs.
+type Batcher struct {
+	MaxItems        int           `key:"max_items" doc:"texts of one run; 0: auto"`
+	MaxTokens       int           `key:"max_tokens" doc:"tokens of one run, padding included; 0: what takes about 200 ms on a CPU, 15 ms on a GPU"`
+	Delay           time.Duration `key:"delay" def:"0s" doc:"how long a text may wait for company while nothing runs"`
+	QueueTimeout    time.Duration `key:"queue_timeout" def:"5s" doc:"longest wait until a request's first text starts; beyond it 503; 0s: auto"`
+	MaxQueuedItems  int           `key:"max_queued_items" def:"8192" doc:"texts that may wait; beyond it 429; 0: auto"`
+	MaxQueuedTokens int           `key:"max_queued_tokens" doc:"tokens that may wait; beyond it 429; 0: what drains in the request timeout"`
+}
+
+// Specs describes the models to whoever loads them.
+func (c *Config) Specs() []models.Spec {
+	specs := make([]models.Spec, len(c.Models))
+	for i, m := range c.Models {
+		specs[i] = m.spec(c)
+	}
+	return specs
+}
+
+func (m Model) spec(c *Config) models.Spec {
+	path := m.Path
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(c.ModelsDir, path)
+	}
+	provider := c.Runtime.Provider
+	if m.Provider != "" {
+		provider = m.Provider
+	}
+	return models.Spec{
+		Name:             m.Name,
+		Aliases:          append([]string(nil), m.Aliases...),
+		Path:             path,
+		Tasks:            append([]models.Task(nil), m.Tasks...),
+		Variant:          m.Variant,
+		GPUVariant:       m.GPUVariant,
+		Devices:          append([]int(nil), m.Devices...),
+		MaxLength:        m.MaxLength,
+		Optional:         m.Optional,
+		MaxDocumentChars: m.MaxDocumentChars,
+		Batcher:          models.BatcherSpec(m.Batcher),
+		Runtime: models.RuntimeSpec{
+			Provider:      provider,
+			Threads:       c.Runtime.Threads,
+			Fallback:      c.Runtime.Fallback,
+			GPUMemLimit:   int64(c.Runtime.GPUMemLimit),
+			TensorRTCache: c.Runtime.TensorRTCache,
+		},
+	}
+}

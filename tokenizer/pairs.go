@@ -1,0 +1,102 @@
+package tokenizer
+
+import (
+	"context"
+	"fmt"
+)
+
+// Pairs encodes the query with each document; the query's ids are made once. The result has
+// len(documents) entries, in input order. A document of more than maxDocTokens tokens
+// (0: no such limit) is cut to so many first, which is never refused. What is then longer
+// than the limit is cut longest first: the longer of query and document loses tokens until
+// they are equally long or fit, and then both lose alike, as the strategy longest_first of
+// Hugging Face's tokenizers does it. Only when both are far longer than the row is the odd
+// token of an odd budget not bound to go to the longer, as their lengths are not counted.
+// Errors are those of Singles.
+func (t *Tokenizer) Pairs(ctx context.Context, query string, documents []string, maxDocTokens int, tr Truncation) ([]Encoding, error) {
+	limit, err := t.limit(t.pair, tr)
+	if err != nil {
+		return nil, err
+	}
+	p := pairs{t: t, limit: limit, room: limit - t.pair.specials, maxDoc: maxDocTokens, tr: tr}
+	err = t.gate.each(ctx, 1, func(int) error { return p.encodeQuery(query) })
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Encoding, len(documents))
+	err = t.gate.each(ctx, len(documents), func(i int) (err error) {
+		out[i], err = p.encode(i, documents[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// pairs is one call of Pairs.
+type pairs struct {
+	t      *Tokenizer
+	limit  int
+	room   int // tokens beside the special ones
+	maxDoc int
+	tr     Truncation
+	query  content
+}
+
+func (p *pairs) encodeQuery(query string) (err error) {
+	p.query, err = p.t.content(query, extent{tokens: p.room, side: p.tr.Side, exact: p.tr.Refuse})
+	if err != nil {
+		return fmt.Errorf("tokenizer: query: %w", err)
+	}
+	if p.tr.Refuse && (p.query.more || len(p.query.ids) > p.room) {
+		return &TooLongError{Query: true, Tokens: len(p.query.ids) + p.t.pair.specials, Limit: p.limit, AtLeast: p.query.more}
+	}
+	return nil
+}
+
+func (p *pairs) encode(i int, document string) (Encoding, error) {
+	doc, cut, err := p.document(document)
+	if err != nil {
+		return Encoding{}, atItem(i, err)
+	}
+	n1, n2 := longestFirst(len(p.query.ids), len(doc.ids), p.room)
+	long := p.query.more || doc.more || n1 < len(p.query.ids) || n2 < len(doc.ids)
+	if long && p.tr.Refuse {
+		tokens := len(p.query.ids) + len(doc.ids) + p.t.pair.specials
+		return Encoding{}, &TooLongError{Index: i, Tokens: tokens, Limit: p.limit, AtLeast: doc.more}
+	}
+	e := p.t.pair.join(keep(p.query.ids, n1, p.tr.Side), keep(doc.ids, n2, p.tr.Side))
+	e.Truncated = cut || long
+	return e, nil
+}
+
+// document encodes a document, and reports whether maxDoc has cut it.
+func (p *pairs) document(text string) (content, bool, error) {
+	want := extent{tokens: p.room, side: p.tr.Side, exact: p.tr.Refuse}
+	if p.maxDoc > 0 && p.maxDoc <= p.room {
+		want.tokens, want.exact = p.maxDoc, false
+	}
+	doc, err := p.t.content(text, want)
+	if err != nil || p.maxDoc <= 0 || len(doc.ids) <= p.maxDoc {
+		return doc, false, err
+	}
+	return content{ids: keep(doc.ids, p.maxDoc, p.tr.Side)}, true, nil
+}
+
+// longestFirst returns how many of n1 and n2 tokens are kept so that both fit into room.
+// The shorter is spared until the longer is as short; the odd token goes to the longer,
+// and to the second of two equals.
+func longestFirst(n1, n2, room int) (int, int) {
+	if n1+n2 <= room {
+		return n1, n2
+	}
+	if n1 > n2 {
+		n2, n1 = longestFirst(n2, n1, room)
+		return n1, n2
+	}
+	if 2*n1 <= room {
+		return n1, room - n1
+	}
+	return room / 2, room/2 + room%2
+}

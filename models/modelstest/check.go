@@ -88,13 +88,14 @@ func checkScores(result models.RerankResult, count int) error {
 	return nil
 }
 
-// checkUsage checks that a batch counts what its texts count alone, so no padding.
-func checkUsage(texts []string, ask func(texts ...string) (models.Usage, error)) error {
+// checkUsage checks that a batch counts what its texts count alone, so no padding. Where they
+// share a query, that is counted once; its tokens show in what two texts count together.
+func checkUsage(shared bool, texts []string, ask func(texts ...string) (models.Usage, error)) error {
 	all, err := ask(texts...)
 	if err != nil {
 		return err
 	}
-	sum := 0
+	sum, counts := 0, make([]int, len(texts))
 	for i, text := range texts {
 		alone, err := ask(text)
 		if err != nil {
@@ -104,6 +105,14 @@ func checkUsage(texts []string, ask func(texts ...string) (models.Usage, error))
 			return fmt.Errorf("text %d counts %d tokens", i, alone.PromptTokens)
 		}
 		sum += alone.PromptTokens
+		counts[i] = alone.PromptTokens
+	}
+	if shared {
+		pair, err := ask(texts[:2]...)
+		if err != nil {
+			return err
+		}
+		sum -= (len(texts) - 1) * (counts[0] + counts[1] - pair.PromptTokens)
 	}
 	if all.PromptTokens != sum || all.Truncated != 0 {
 		return fmt.Errorf("a batch counts %d tokens and %d cut; its texts alone count %d", all.PromptTokens, all.Truncated, sum)

@@ -163,7 +163,7 @@ func (s embedderSuite) raw() error {
 }
 
 func (s embedderSuite) usage() error {
-	return checkUsage(s.Texts, func(texts ...string) (models.Usage, error) {
+	return checkUsage(false, s.Texts, func(texts ...string) (models.Usage, error) {
 		result, err := s.embed(texts...)
 		return result.Usage, err
 	})

@@ -39,7 +39,7 @@ func (s rerankerSuite) checks() []check {
 		{"equal documents have equal scores", s.equal},
 		{"scores are of the kind that is said", s.kind},
 		{"raw scores", s.raw},
-		{"usage counts each pair as if alone", s.usage},
+		{"usage counts what the model sees", s.usage},
 		{"long documents are cut and counted", s.cut},
 		{"long documents are refused on request", s.refuse},
 		{"a long query is refused on request", s.refuseQuery},
@@ -133,8 +133,9 @@ func (s rerankerSuite) raw() error {
 	return nil
 }
 
+// usage of a bi-encoder counts the query once, of a cross-encoder with each document.
 func (s rerankerSuite) usage() error {
-	return checkUsage(s.Texts, func(texts ...string) (models.Usage, error) {
+	return checkUsage(s.model.Info().ScoreKind == models.ScoreCosine, s.Texts, func(texts ...string) (models.Usage, error) {
 		result, err := s.rerank(texts...)
 		return result.Usage, err
 	})

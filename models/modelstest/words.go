@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,9 +42,7 @@ func (w Words) Info() models.Info {
 		Provider:   "cpu",
 		Created:    time.Unix(1700000000, 0),
 	}
-	for name := range w.Prompts {
-		info.Prompts = append(info.Prompts, name)
-	}
+	info.Prompts = slices.Sorted(maps.Keys(w.Prompts))
 	return info
 }
 

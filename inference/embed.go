@@ -1,0 +1,126 @@
+package inference
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/tokenizer"
+)
+
+// Embedding is a bi-encoder: it embeds, and reranks by the cosine of embeddings.
+type Embedding struct {
+	*engine
+}
+
+var (
+	_ models.Embedder = (*Embedding)(nil)
+	_ models.Reranker = (*Embedding)(nil)
+)
+
+const opEmbed, opRerank = "embed", "rerank"
+
+// Embed implements models.Embedder.
+func (m *Embedding) Embed(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
+	if req.Dimensions < 0 || req.Dimensions > m.manifest.Dimensions {
+		return models.EmbedResult{}, models.Errorf(models.KindInvalid, "dimensions is %d, and model %q has %d", req.Dimensions, m.name, m.manifest.Dimensions).At("dimensions").In(m.name, opEmbed)
+	}
+	prompt, err := m.prompt(req.PromptName, req.InputType)
+	if err != nil {
+		return models.EmbedResult{}, err
+	}
+	start := time.Now()
+	texts := make([]tokenizer.Text, len(req.Inputs))
+	for i, in := range req.Inputs {
+		texts[i] = tokenizer.Text{Text: in.Text, IDs: in.IDs}
+	}
+	items, err := m.tokenizer.Singles(ctx, texts, prompt, truncation(req.Truncate))
+	if err != nil {
+		return models.EmbedResult{}, m.tokenFailure(err, inputField, opEmbed)
+	}
+	tokenized := time.Since(start)
+	rows, timing, err := m.rows(ctx, req.Caller, items, opEmbed)
+	if err != nil {
+		return models.EmbedResult{}, err
+	}
+	timing.Tokenize = tokenized
+	return models.EmbedResult{Vectors: vectors(rows, req.Dimensions, req.Raw), Usage: usage(items), Timing: timing}, nil
+}
+
+// vectors cuts rows to their first dimensions numbers (0: all) and takes the L2 norm unless
+// raw. Rows that are shared stay shared, and are worked on once.
+func vectors(rows [][]float32, dimensions int, raw bool) [][]float32 {
+	done := make(map[*float32]bool, len(rows))
+	for i, row := range rows {
+		if dimensions > 0 {
+			row = row[:dimensions:dimensions]
+		}
+		if !raw && !done[&row[0]] {
+			normalize(row)
+			done[&row[0]] = true
+		}
+		rows[i] = row
+	}
+	return rows
+}
+
+func inputField(index int, _ bool) string { return fmt.Sprintf("input[%d]", index) }
+
+func truncation(t models.Truncate) tokenizer.Truncation {
+	switch t {
+	case models.TruncateStart:
+		return tokenizer.Truncation{Side: tokenizer.KeepEnd}
+	case models.TruncateNone:
+		return tokenizer.Truncation{Refuse: true}
+	default:
+		return tokenizer.Truncation{}
+	}
+}
+
+// promptsFor lists, for each intent in Cohere's words, the names under which models keep the
+// prompt for it, the likeliest first.
+var promptsFor = map[string][]string{
+	"search_query":    {"query", "search_query", "s2p_query", "retrieval.query"},
+	"query":           {"query", "search_query", "s2p_query", "retrieval.query"},
+	"search_document": {"document", "passage", "search_document", "retrieval.passage", "corpus"},
+	"document":        {"document", "passage", "search_document", "retrieval.passage", "corpus"},
+	"passage":         {"passage", "document", "search_document", "retrieval.passage", "corpus"},
+	"classification":  {"classification", "Classification"},
+	"clustering":      {"clustering", "Clustering", "separation"},
+}
+
+// prompt is the text to put before each input: the one named, the one for the intent, or the
+// model's default.
+func (m *Embedding) prompt(name, intent string) (string, error) {
+	if name != "" {
+		prompt, ok := m.manifest.Prompts[name]
+		if !ok {
+			return "", models.Errorf(models.KindInvalid, "model %q has no prompt %q; it has %s", m.name, name, m.listPrompts()).At("prompt_name").In(m.name, opEmbed)
+		}
+		return prompt, nil
+	}
+	if intent != "" {
+		return m.manifest.Prompts[m.promptFor(intent)], nil
+	}
+	return m.manifest.Prompts[m.manifest.Default], nil
+}
+
+// promptFor is the name of the model's prompt for an intent, or "".
+func (m *Embedding) promptFor(intent string) string {
+	names := promptsFor[strings.ToLower(intent)]
+	i := slices.IndexFunc(names, func(name string) bool { _, ok := m.manifest.Prompts[name]; return ok })
+	if i < 0 {
+		return ""
+	}
+	return names[i]
+}
+
+func (m *Embedding) listPrompts() string {
+	if len(m.manifest.Prompts) == 0 {
+		return "none"
+	}
+	return strings.Join(m.manifest.promptNames(), ", ")
+}

@@ -1,0 +1,80 @@
+package inference
+
+import (
+	"context"
+	"errors"
+
+	"github.com/quadrate-maas/quadrate/batcher"
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/tokenizer"
+)
+
+// failure turns the batcher's errors into the caller's.
+func (e *engine) failure(err error, op string) error {
+	return e.kind(err).In(e.name, op).Because(err)
+}
+
+func (e *engine) kind(err error) *models.Error {
+	var full *batcher.QueueFullError
+	var large *batcher.TooLargeError
+	switch {
+	case errors.As(err, &large):
+		return models.Errorf(models.KindTooLarge, "the request has %d %s, and the whole queue of model %q holds %d (%s)", large.Asked, unit(large.Limit), e.name, large.Max, setting(large.Limit))
+	case errors.As(err, &full):
+		return models.Errorf(models.KindQueueFull, "the queue of model %q is full: %d %s waiting of %d (%s)", e.name, full.Queued, unit(full.Limit), full.Max, setting(full.Limit)).After(full.RetryAfter)
+	case errors.Is(err, batcher.ErrQueueTimeout):
+		return models.Errorf(models.KindQueueTimeout, "no place in a batch of model %q within %s (models[].batcher.queue_timeout)", e.name, e.limits.QueueTimeout).After(e.batcher.Stats().Wait)
+	case errors.Is(err, batcher.ErrClosed), errors.Is(err, errClosing):
+		return models.Errorf(models.KindShuttingDown, "model %q is shutting down", e.name)
+	case errors.Is(err, batcher.ErrRunTimeout):
+		return models.Errorf(models.KindUnavailable, "a run of model %q outlasted its limit and was given up", e.name)
+	case errors.Is(err, context.DeadlineExceeded):
+		return models.Errorf(models.KindDeadline, "the request's time ran out in model %q", e.name)
+	case errors.Is(err, context.Canceled):
+		return models.Errorf(models.KindCanceled, "the request was given up")
+	default:
+		return models.Errorf(models.KindInternal, "model %q failed", e.name)
+	}
+}
+
+// The batcher speaks of items and cost; the configuration of items and tokens.
+func unit(limit batcher.Limit) string {
+	if limit == batcher.LimitItems {
+		return "items"
+	}
+	return "tokens"
+}
+
+func setting(limit batcher.Limit) string {
+	if limit == batcher.LimitItems {
+		return "models[].batcher.max_queued_items"
+	}
+	return "models[].batcher.max_queued_tokens"
+}
+
+// tokenFailure turns the tokenizer's errors into the caller's. field is the request's field
+// that holds the items; it is given their index.
+func (e *engine) tokenFailure(err error, field func(index int, query bool) string, op string) error {
+	var long *tokenizer.TooLongError
+	var id *tokenizer.IDError
+	var limit *tokenizer.LimitError
+	switch {
+	case errors.As(err, &limit):
+		return models.Errorf(models.KindInvalid, "max_tokens_per_doc must be at least 1").At("max_tokens_per_doc").In(e.name, op).Because(err)
+	case errors.As(err, &long):
+		return models.Errorf(models.KindTooLong, "%s has %s%d tokens, model %q takes %d, and truncation was refused", field(long.Index, long.Query), atLeast(long), long.Tokens, e.name, long.Limit).
+			At(field(long.Index, long.Query)).In(e.name, op).Because(err)
+	case errors.As(err, &id):
+		return models.Errorf(models.KindInvalid, "%s[%d] is token id %d, and the vocabulary of model %q has %d; send text, or set server.token_ids to what the client sends", field(id.Index, false), id.Position, id.ID, e.name, id.VocabSize).
+			At(field(id.Index, false)).In(e.name, op).Because(err)
+	default:
+		return e.failure(err, op)
+	}
+}
+
+func atLeast(long *tokenizer.TooLongError) string {
+	if long.AtLeast {
+		return "more than "
+	}
+	return ""
+}

@@ -1,0 +1,144 @@
+package inference
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+// ManifestFile is the name of the manifest in a model's folder.
+const ManifestFile = "quadrate.json"
+
+// manifestFormat is the one format this program reads.
+const manifestFormat = 1
+
+// ErrAbsent is wrapped by the error of a model whose files are not there.
+var ErrAbsent = errors.New("model files are absent")
+
+// Manifest is quadrate.json: what scripts/export_onnx.sh says of a model it wrote. It is
+// described in docs/manifest.md.
+type Manifest struct {
+	Format       int                `json:"format"`
+	Source       string             `json:"source"`
+	Revision     string             `json:"revision"`
+	Created      time.Time          `json:"created"`
+	Architecture string             `json:"architecture"`
+	Task         models.Task        `json:"task"`
+	Dimensions   int                `json:"dimensions"`
+	MaxLength    int                `json:"max_length"`
+	VocabSize    int                `json:"vocab_size"`
+	PadID        int64              `json:"pad_id"`
+	Inputs       []string           `json:"inputs"`
+	Output       string             `json:"output"`
+	Pooling      string             `json:"pooling"`
+	Normalize    bool               `json:"normalize"`
+	Prompts      map[string]string  `json:"prompts"`
+	Default      string             `json:"default_prompt"`
+	Labels       []string           `json:"labels"`
+	Variants     map[string]Variant `json:"variants"`
+	Reference    []Reference        `json:"reference"`
+}
+
+// Variant is one ONNX file of a model.
+type Variant struct {
+	File      string    `json:"file"`
+	Tolerance Tolerance `json:"tolerance"`
+	Passed    bool      `json:"passed"`
+}
+
+// Tolerance bounds the difference of a variant's answers to the reference. A bound of 0 is
+// not checked.
+type Tolerance struct {
+	// MaxAbs is the largest allowed difference of any number: between L2-normalised vectors
+	// for embeddings, between logits otherwise.
+	MaxAbs float64 `json:"max_abs"`
+	// MinCosine is the smallest allowed cosine to the reference vector; embeddings only.
+	MinCosine float64 `json:"min_cosine"`
+}
+
+// Reference is an input with the output that the weights give in fp32, before the L2 norm.
+type Reference struct {
+	Text    string    `json:"text"`
+	Pair    string    `json:"pair"`
+	IDs     []uint32  `json:"ids"`
+	TypeIDs []uint8   `json:"type_ids"`
+	Output  []float32 `json:"output"`
+}
+
+// ReadManifest reads and checks the manifest in a model's folder. The error wraps ErrAbsent
+// when there is none.
+func ReadManifest(dir string) (*Manifest, error) {
+	file := filepath.Join(dir, ManifestFile)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: there is no %s", ErrAbsent, file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := &Manifest{}
+	if err := json.Unmarshal(data, m); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := m.validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return m, nil
+}
+
+func (m *Manifest) validate() error {
+	if m.Format != manifestFormat {
+		return fmt.Errorf("format is %d, this program reads %d; export the model again with scripts/export_onnx.sh", m.Format, manifestFormat)
+	}
+	var problems []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	check(slices.Contains(models.Tasks(), m.Task), "task is %q", m.Task)
+	check(m.Dimensions > 0, "dimensions is %d", m.Dimensions)
+	check(m.MaxLength > 0, "max_length is %d", m.MaxLength)
+	check(m.VocabSize > 0, "vocab_size is %d", m.VocabSize)
+	check(m.Output != "", "output is empty")
+	check(slices.Contains(m.Inputs, "input_ids") && slices.Contains(m.Inputs, "attention_mask"), "inputs are %q, want at least input_ids and attention_mask", m.Inputs)
+	check(len(m.Variants) > 0, "there are no variants")
+	check(len(m.Reference) > 0, "there are no references to check the model against")
+	check(m.Task != models.TaskRerank || m.Dimensions == 1, "a reranker has one logit, this one %d", m.Dimensions)
+	for name, v := range m.Variants {
+		check(v.File != "" && filepath.IsLocal(v.File), "variant %s: file is %q", name, v.File)
+	}
+	for i, r := range m.Reference {
+		check(len(r.IDs) > 0 && len(r.Output) == m.Dimensions, "reference %d has %d ids and %d numbers, want at least one id and %d numbers", i, len(r.IDs), len(r.Output), m.Dimensions)
+		check(len(r.TypeIDs) == 0 || len(r.TypeIDs) == len(r.IDs), "reference %d has %d ids and %d type ids", i, len(r.IDs), len(r.TypeIDs))
+	}
+	return errors.Join(problems...)
+}
+
+// variantNames lists the variants that are there, sorted.
+func (m *Manifest) variantNames() string {
+	names := make([]string, 0, len(m.Variants))
+	for name := range m.Variants {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// promptNames lists the prompts' names, sorted.
+func (m *Manifest) promptNames() []string {
+	names := make([]string, 0, len(m.Prompts))
+	for name := range m.Prompts {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

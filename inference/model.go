@@ -1,0 +1,196 @@
+package inference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/batcher"
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/tokenizer"
+)
+
+// Model is a local model that serves. It is an *Embedding or a *CrossEncoder.
+type Model interface {
+	models.Model
+	// Tasks lists what the model can do, most natural first.
+	Tasks() []models.Task
+	// Close drains the queue, then frees the session and the tokenizer. New requests fail
+	// with KindShuttingDown from its start on.
+	Close() error
+}
+
+// Open loads a model, checks it against its references on the provider that will serve,
+// measures its speed and starts its batcher. The error wraps ErrAbsent when the model's
+// files are not there.
+func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error) {
+	start := time.Now()
+	if err := deps.validate(); err != nil {
+		return nil, err
+	}
+	manifest, err := ReadManifest(spec.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkTasks(spec.Tasks, manifest.Task); err != nil {
+		return nil, err
+	}
+	e := &engine{name: spec.Name, manifest: manifest, padder: newPadder(manifest), maxDocumentChars: spec.MaxDocumentChars, event: eventsOf(spec.Name, deps)}
+	defer func() {
+		if err != nil {
+			_ = e.Close()
+		}
+	}()
+	if err := e.openTokenizer(spec, deps); err != nil {
+		return nil, err
+	}
+	if err := e.openSession(ctx, spec, deps); err != nil {
+		return nil, err
+	}
+	if err := e.openBatcher(ctx, spec, deps); err != nil {
+		return nil, err
+	}
+	e.event(Event{Kind: EventLoaded, Provider: e.info.Provider, Variant: e.info.Variant, TokensPerSecond: e.tokensPerSecond, MaxTokens: e.limits.MaxTokens, Took: time.Since(start)})
+	if manifest.Task == models.TaskEmbed {
+		return &Embedding{engine: e}, nil
+	}
+	return &CrossEncoder{engine: e}, nil
+}
+
+// canDo lists what a model can do by the task it was made for.
+func canDo(made models.Task) []models.Task {
+	if made == models.TaskEmbed {
+		return []models.Task{models.TaskEmbed, models.TaskRerank}
+	}
+	return []models.Task{made}
+}
+
+func checkTasks(wanted []models.Task, made models.Task) error {
+	if made == models.TaskClassify {
+		return errors.New("its manifest says task classify, which this server does not serve yet")
+	}
+	for _, task := range wanted {
+		if !slices.Contains(canDo(made), task) {
+			return fmt.Errorf("tasks names %s, but the model was made for %s and can do %s", task, made, canDo(made))
+		}
+	}
+	return nil
+}
+
+func eventsOf(name string, deps Deps) func(Event) {
+	return func(ev Event) {
+		if deps.OnEvent != nil {
+			ev.Model = name
+			deps.OnEvent(ev)
+		}
+	}
+}
+
+func (e *engine) openTokenizer(spec models.Spec, deps Deps) error {
+	file := filepath.Join(spec.Path, "tokenizer.json")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	template, err := tokenizer.ParseTemplate(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	bare, err := tokenizer.WithoutTruncationAndPadding(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if e.encoder, err = deps.NewEncoder(bare); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	limit := e.manifest.MaxLength
+	if spec.MaxLength > 0 {
+		limit = min(limit, spec.MaxLength)
+	}
+	e.tokenizer, err = tokenizer.New(tokenizer.Options{Encoder: e.encoder, Template: template, MaxLength: limit, Gate: deps.Gate})
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
+// openSession takes the first candidate whose provider can be had. Only a refused provider
+// leads to the next: a model that fails its check does not serve at all.
+func (e *engine) openSession(ctx context.Context, spec models.Spec, deps Deps) error {
+	list, err := candidates(spec, e.manifest)
+	if err != nil {
+		return err
+	}
+	var refused []error
+	for _, c := range list {
+		open := func(ctx context.Context) (Session, error) { return openChecked(ctx, spec, e.manifest, c, deps) }
+		s, err := open(ctx)
+		if errors.Is(err, ErrProvider) {
+			e.event(Event{Kind: EventProviderRefused, Provider: c.provider, Asked: spec.Runtime.Provider == c.provider, Err: err})
+			refused = append(refused, err)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("variant %s on %s: %w", c.variant, c.provider, err)
+		}
+		e.keeper = newKeeper(s, open, e.event)
+		e.info = describe(spec, e.manifest, c, e.tokenizer)
+		return nil
+	}
+	return errors.Join(refused...)
+}
+
+func openChecked(ctx context.Context, spec models.Spec, m *Manifest, c candidate, deps Deps) (Session, error) {
+	s, err := deps.NewSession(sessionConfig(spec, m, c))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkReferences(ctx, s, m, c.variant); err != nil {
+		_ = s.Close()
+		return nil, fmt.Errorf("refused, because its answers are not those of the weights: %w", err)
+	}
+	return s, nil
+}
+
+func describe(spec models.Spec, m *Manifest, c candidate, t *tokenizer.Tokenizer) models.Info {
+	info := models.Info{
+		MaxLength: t.MaxLength(),
+		ScoreKind: models.ScoreSigmoid,
+		Variant:   c.variant,
+		Backend:   "onnxruntime",
+		Provider:  c.provider,
+		Prompts:   m.promptNames(),
+		Created:   m.Created,
+	}
+	if m.Task == models.TaskEmbed {
+		info.Dimensions, info.ScoreKind = m.Dimensions, models.ScoreCosine
+	}
+	return info
+}
+
+func (e *engine) openBatcher(ctx context.Context, spec models.Spec, deps Deps) (err error) {
+	if e.tokensPerSecond, err = speed(ctx, e.keeper, e.manifest); err != nil {
+		return fmt.Errorf("measuring its speed: %w", err)
+	}
+	e.limits = sized(spec.Batcher, e.info.Provider, e.tokensPerSecond, deps.RequestTimeout)
+	options := batcher.Options[tokenizer.Encoding]{
+		Size:           tokenizer.Encoding.Len,
+		Runners:        1,
+		MaxItems:       e.limits.MaxItems,
+		MaxCost:        e.limits.MaxTokens,
+		Delay:          e.limits.Delay,
+		QueueTimeout:   e.limits.QueueTimeout,
+		MaxQueuedItems: e.limits.MaxQueuedItems,
+		MaxQueuedCost:  e.limits.MaxQueuedTokens,
+		RunTimeout:     deps.RequestTimeout,
+	}
+	if deps.OnRun != nil {
+		options.OnRun = func(stats batcher.RunStats) { deps.OnRun(spec.Name, stats) }
+	}
+	e.batcher, err = batcher.New(e.run, options)
+	return err
+}

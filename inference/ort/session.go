@@ -1,0 +1,147 @@
+//go:build cgo
+
+package ort
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	onnx "github.com/yalue/onnxruntime_go"
+
+	"github.com/quadrate-maas/quadrate/inference"
+)
+
+var _ inference.Session = (*session)(nil)
+
+// session wraps a binding's session. Runs share it under a read lock, so that Close waits for
+// them and a late Run fails instead of touching freed memory.
+type session struct {
+	cfg    inference.SessionConfig
+	mu     sync.RWMutex
+	native *onnx.DynamicAdvancedSession
+}
+
+// NewSession loads a graph. That its inputs and output are those of cfg shows at the first
+// run: asking the library beforehand would load the weights a second time.
+func (r *Runtime) NewSession(cfg inference.SessionConfig) (inference.Session, error) {
+	if _, err := os.Stat(cfg.File); err != nil {
+		return nil, fmt.Errorf("model file: %w", err)
+	}
+	opts, err := sessionOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = opts.Destroy() }()
+	native, err := onnx.NewDynamicAdvancedSession(cfg.File, cfg.Inputs, []string{cfg.Output}, opts)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.File, err)
+	}
+	return &session{cfg: cfg, native: native}, nil
+}
+
+// Run implements inference.Session.
+func (s *session) Run(ctx context.Context, batch inference.Batch) (inference.Output, error) {
+	if err := ctx.Err(); err != nil {
+		return inference.Output{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.native == nil {
+		return inference.Output{}, errors.New("session is closed")
+	}
+	tensors, err := s.inputs(batch)
+	defer destroy(tensors)
+	if err != nil {
+		return inference.Output{}, err
+	}
+	// The output's size is known, so the runtime writes into memory of ours: nothing is
+	// copied, and the values stay ours after the tensor is gone.
+	out := inference.Output{Width: s.cfg.Width, Values: make([]float32, batch.Rows*s.cfg.Width)}
+	tensor, err := onnx.NewTensor(onnx.NewShape(int64(batch.Rows), int64(s.cfg.Width)), out.Values)
+	if err != nil {
+		return inference.Output{}, err
+	}
+	defer func() { _ = tensor.Destroy() }()
+	if err := s.run(ctx, tensors, tensor); err != nil {
+		return inference.Output{}, err
+	}
+	return out, nil
+}
+
+func (s *session) run(ctx context.Context, inputs []onnx.Value, output onnx.Value) error {
+	options, err := onnx.NewRunOptions()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = options.Destroy() }()
+	terminated := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = options.Terminate()
+		close(terminated)
+	})
+	err = s.native.RunWithOptions(inputs, []onnx.Value{output}, options)
+	if !stop() {
+		// Terminate must have returned before its options are destroyed.
+		<-terminated
+		if err != nil {
+			return fmt.Errorf("run given up: %w", ctx.Err())
+		}
+	}
+	return classify(err)
+}
+
+// classify finds the errors that callers branch on. ONNX Runtime has no code for them, so
+// its words are all there is: BFCArena's and CUDA's.
+func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := strings.ToLower(err.Error())
+	for _, words := range []string{"failed to allocate memory", "out of memory", "bad_alloc", "available memory of"} {
+		if strings.Contains(text, words) {
+			return fmt.Errorf("%w: %w", inference.ErrOutOfMemory, err)
+		}
+	}
+	return err
+}
+
+// inputs wraps the batch's slices as tensors in the order of the session's input names.
+func (s *session) inputs(batch inference.Batch) ([]onnx.Value, error) {
+	shape := onnx.NewShape(int64(batch.Rows), int64(batch.Length))
+	data := map[string][]int64{"input_ids": batch.IDs, "attention_mask": batch.Mask, "token_type_ids": batch.Types}
+	tensors := make([]onnx.Value, 0, len(s.cfg.Inputs))
+	for _, name := range s.cfg.Inputs {
+		values := data[name]
+		if len(values) != batch.Rows*batch.Length {
+			return tensors, fmt.Errorf("input %q holds %d values, want %d x %d", name, len(values), batch.Rows, batch.Length)
+		}
+		tensor, err := onnx.NewTensor(shape, values)
+		if err != nil {
+			return tensors, fmt.Errorf("input %q: %w", name, err)
+		}
+		tensors = append(tensors, tensor)
+	}
+	return tensors, nil
+}
+
+func destroy(tensors []onnx.Value) {
+	for _, t := range tensors {
+		_ = t.Destroy()
+	}
+}
+
+// Close implements inference.Session: it waits for runs under way.
+func (s *session) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.native == nil {
+		return nil
+	}
+	err := s.native.Destroy()
+	s.native = nil
+	return err
+}

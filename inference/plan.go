@@ -1,0 +1,101 @@
+package inference
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+const variantAuto = "auto"
+
+// candidate is one way to run a model.
+type candidate struct {
+	provider, variant string
+}
+
+// candidates lists the ways to run a model, the best first: the providers the spec allows,
+// each with the variant that the spec names or that suits the provider.
+func candidates(spec models.Spec, m *Manifest) ([]candidate, error) {
+	if len(spec.Devices) > 1 {
+		return nil, fmt.Errorf("devices names %d accelerators; this program runs a model on one", len(spec.Devices))
+	}
+	var list []candidate
+	var problems []error
+	for _, provider := range providers(spec.Runtime) {
+		wanted := spec.Variant
+		if provider != ProviderCPU && spec.GPUVariant != "" {
+			wanted = spec.GPUVariant
+		}
+		variant, err := chooseVariant(wanted, provider, m)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		list = append(list, candidate{provider, variant})
+	}
+	if len(list) == 0 {
+		return nil, errors.Join(problems...)
+	}
+	return list, nil
+}
+
+// providers lists the execution providers to try. More than one only for auto, and where the
+// spec lets the CPU serve instead of what it names.
+func providers(r models.RuntimeSpec) []string {
+	switch {
+	case r.Provider == "" || r.Provider == ProviderAuto:
+		return []string{ProviderCUDA, ProviderCPU}
+	case r.Fallback && r.Provider != ProviderCPU:
+		return []string{r.Provider, ProviderCPU}
+	default:
+		return []string{r.Provider}
+	}
+}
+
+// chooseVariant prefers fp16 on a GPU and fp32 on a CPU, where fp16 has no kernels.
+func chooseVariant(wanted, provider string, m *Manifest) (string, error) {
+	order := []string{wanted}
+	if wanted == "" || wanted == variantAuto {
+		order = []string{"fp32", "int8"}
+		if provider == ProviderCUDA {
+			order = []string{"fp16", "fp32"}
+		}
+	}
+	for _, name := range order {
+		if _, ok := m.Variants[name]; ok {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("variant %s for provider %s is not there, only %s; make it with scripts/export_onnx.sh --variant %s", order[0], provider, m.variantNames(), order[0])
+}
+
+func sessionConfig(spec models.Spec, m *Manifest, c candidate) SessionConfig {
+	cfg := SessionConfig{
+		File:        filepath.Join(spec.Path, m.Variants[c.variant].File),
+		Inputs:      m.Inputs,
+		Output:      m.Output,
+		Width:       m.Dimensions,
+		Provider:    c.provider,
+		Threads:     spec.Runtime.Threads,
+		GPUMemLimit: spec.Runtime.GPUMemLimit,
+	}
+	if len(spec.Devices) > 0 {
+		cfg.Device = spec.Devices[0]
+	}
+	if cfg.Threads <= 0 {
+		cfg.Threads = threads(c.provider)
+	}
+	return cfg
+}
+
+// threads is 1 beside an accelerator, which does the work, and all that this process may use
+// on a CPU; since Go 1.25 GOMAXPROCS honours a container's CPU limit.
+func threads(provider string) int {
+	if provider != ProviderCPU {
+		return 1
+	}
+	return runtime.GOMAXPROCS(0)
+}

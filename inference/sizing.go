@@ -1,0 +1,77 @@
+package inference
+
+import (
+	"context"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/tokenizer"
+)
+
+const (
+	// How long one batch is to take, so that a single query that arrives behind one waits no
+	// longer than this.
+	batchTimeCPU = 200 * time.Millisecond
+	batchTimeGPU = 15 * time.Millisecond
+
+	// Bounds of the measured token budget. The floor keeps small batches worth forming on a
+	// slow machine, the ceiling bounds memory on a fast one.
+	minBatchTokens = 512
+	maxBatchTokens = 64 * 1024
+
+	defaultMaxItems       = 256
+	defaultMaxQueuedItems = 8192
+	defaultQueueTimeout   = 5 * time.Second
+
+	// Shape of the batch whose time is measured.
+	probeRows, probeLength = 4, 64
+)
+
+// speed measures how many tokens a second the session does, by the faster of two runs of
+// 4 x 64 tokens after the reference inputs have warmed it up.
+func speed(ctx context.Context, s Session, m *Manifest) (float64, error) {
+	ids := m.Reference[0].IDs
+	row := tokenizer.Encoding{IDs: make([]uint32, min(probeLength, m.MaxLength))}
+	for i := range row.IDs {
+		row.IDs[i] = ids[i%len(ids)]
+	}
+	rows := make([]tokenizer.Encoding, probeRows)
+	for i := range rows {
+		rows[i] = row
+	}
+	batch := newPadder(m).pad(rows)
+	best := time.Duration(1<<63 - 1)
+	for range 2 {
+		start := time.Now()
+		if _, err := s.Run(ctx, batch); err != nil {
+			return 0, err
+		}
+		best = min(best, time.Since(start))
+	}
+	return float64(batch.Rows*batch.Length) / max(best.Seconds(), 1e-6), nil
+}
+
+// sized fills in what the spec leaves to the machine, from the measured tokens a second.
+func sized(spec models.BatcherSpec, provider string, tokensPerSecond float64, requestTimeout time.Duration) models.BatcherSpec {
+	target := batchTimeGPU
+	if provider == ProviderCPU {
+		target = batchTimeCPU
+	}
+	if spec.MaxTokens == 0 {
+		spec.MaxTokens = min(max(int(tokensPerSecond*target.Seconds()), minBatchTokens), maxBatchTokens)
+	}
+	if spec.MaxItems == 0 {
+		spec.MaxItems = defaultMaxItems
+	}
+	if spec.MaxQueuedItems == 0 {
+		spec.MaxQueuedItems = defaultMaxQueuedItems
+	}
+	if spec.MaxQueuedTokens == 0 {
+		// More than drains in time would only wait for its deadline.
+		spec.MaxQueuedTokens = max(int(tokensPerSecond*requestTimeout.Seconds()), 4*spec.MaxTokens)
+	}
+	if spec.QueueTimeout == 0 {
+		spec.QueueTimeout = defaultQueueTimeout
+	}
+	return spec
+}

@@ -1,0 +1,94 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func entry(name string, state State, tasks ...Task) Entry {
+	return Entry{Name: name, Aliases: []string{name + "-alias"}, Tasks: tasks, Model: Placeholder{State: state, Reason: "a reason"}}
+}
+
+func TestLookupByNameAndAlias(t *testing.T) {
+	c, err := NewCatalog(entry("a", StateReady, TaskEmbed), entry("b", StateReady, TaskRerank))
+	require.NoError(t, err)
+	for _, name := range []string{"a", "a-alias"} {
+		e, err := c.Lookup(name)
+		require.NoError(t, err)
+		require.Equal(t, "a", e.Name)
+	}
+	_, err = c.Lookup("c")
+	require.Equal(t, KindNotFound, KindOf(err))
+	require.ErrorContains(t, err, `no model is called "c"`)
+	_, err = (&Catalog{}).Lookup("a")
+	require.Equal(t, KindNotFound, KindOf(err))
+}
+
+func TestReplaceReportsAllAndKeepsTheOld(t *testing.T) {
+	c, err := NewCatalog(entry("a", StateReady, TaskEmbed))
+	require.NoError(t, err)
+	err = c.Replace([]Entry{{Name: "x", Aliases: []string{"y"}}, {Name: "y"}, {Name: ""}, {Name: "x"}})
+	require.ErrorContains(t, err, `name "y" is used by both "x" and "y"`)
+	require.ErrorContains(t, err, `model 2 (""): empty name or alias`)
+	require.ErrorContains(t, err, `name "x" is used by both "x" and "x"`)
+	require.Len(t, c.Entries(), 1)
+	require.Equal(t, "a", c.Entries()[0].Name)
+}
+
+func TestARequestWithoutAModelGetsTheDefault(t *testing.T) {
+	for name, c := range map[string]struct {
+		entries []Entry
+		want    string
+	}{
+		"the alias":                     {[]Entry{entry("a", StateReady, TaskEmbed), {Name: "b", Aliases: []string{DefaultAlias}, Tasks: []Task{TaskEmbed}, Model: Placeholder{State: StateReady}}}, "b"},
+		"the alias does something else": {[]Entry{{Name: "b", Aliases: []string{DefaultAlias}, Tasks: []Task{TaskRerank}}, entry("a", StateReady, TaskEmbed)}, "a"},
+		"the first that is ready":       {[]Entry{entry("a", StateLoading, TaskEmbed), entry("b", StateReady, TaskRerank), entry("c", StateReady, TaskEmbed)}, "c"},
+		"the first if none is":          {[]Entry{entry("b", StateReady, TaskRerank), entry("a", StateLoading, TaskEmbed), entry("c", StateFailed, TaskEmbed)}, "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			catalog, err := NewCatalog(c.entries...)
+			require.NoError(t, err)
+			e, err := catalog.Resolve("", TaskEmbed)
+			require.NoError(t, err)
+			require.Equal(t, c.want, e.Name)
+		})
+	}
+	catalog, err := NewCatalog(entry("b", StateReady, TaskRerank))
+	require.NoError(t, err)
+	_, err = catalog.Resolve("", TaskEmbed)
+	require.ErrorContains(t, err, "no model is named in the request, and none here does embed")
+}
+
+func TestAnEntryThatCannotServeSaysWhy(t *testing.T) {
+	for _, c := range []struct {
+		entry Entry
+		kind  Kind
+		want  string
+	}{
+		{entry("m", StateReady, TaskRerank), KindUnsupportedTask, `model "m" does not do embed; it does rerank`},
+		{entry("m", StateLoading, TaskEmbed), KindLoading, `model "m" is being loaded`},
+		{entry("m", StateUnavailable, TaskEmbed), KindUnavailable, `model "m" cannot serve: a reason`},
+		{entry("m", StateFailed, TaskEmbed), KindUnavailable, `model "m" cannot serve: a reason`},
+		{entry("m", StateReady, TaskEmbed), KindUnsupportedTask, `model "m" is configured for embed, which its files cannot do`},
+	} {
+		_, err := c.entry.Embedder()
+		require.Equal(t, c.kind, KindOf(err))
+		require.ErrorContains(t, err, c.want)
+	}
+	_, err := entry("m", StateReady, TaskEmbed).Reranker()
+	require.Equal(t, KindUnsupportedTask, KindOf(err))
+}
+
+func TestErrorTellsAllButHidesNothingFromTheChain(t *testing.T) {
+	cause := errors.New("cause")
+	err := fmt.Errorf("outer: %w", Errorf(KindQueueFull, "full of %d", 3).In("m", "embed").At("input[3]").After(time.Second).Because(cause))
+	require.Equal(t, "outer: m: embed: input[3]: full of 3: cause", err.Error())
+	require.ErrorIs(t, err, cause)
+	require.Equal(t, KindQueueFull, KindOf(err))
+	require.Equal(t, KindInternal, KindOf(cause))
+	require.Len(t, Kinds(), int(KindCanceled)+1)
+}

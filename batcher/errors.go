@@ -1,0 +1,92 @@
+package batcher
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// How Do may fail, beside the error of the run function and of the caller's context.
+var (
+	// ErrQueueFull: the queue has no room now; see QueueFullError.
+	ErrQueueFull = errors.New("batcher: the queue is full")
+	// ErrTooLarge: the queue could never hold it; see TooLargeError.
+	ErrTooLarge = errors.New("batcher: more than the whole queue may hold")
+	// ErrQueueTimeout: no item was started within Options.QueueTimeout.
+	ErrQueueTimeout = errors.New("batcher: not started within the queue timeout")
+	// ErrClosed: Close had been called before.
+	ErrClosed = errors.New("batcher: closed")
+	// ErrRunTimeout: the run failed after it had outlasted Options.RunTimeout.
+	ErrRunTimeout = errors.New("batcher: the run outlasted its limit")
+	// ErrPanic: the run function panicked; see PanicError.
+	ErrPanic = errors.New("batcher: the run panicked")
+	// ErrResultCount: the run function did not give one result for each item.
+	ErrResultCount = errors.New("batcher: the run gave a wrong number of results")
+	// ErrOutOfMemory is for the run function to wrap: the batch is then halved, once.
+	ErrOutOfMemory = errors.New("batcher: out of memory")
+	// ErrSize: Options.Size gave a number below 1.
+	ErrSize = errors.New("batcher: an item's size must be above 0")
+)
+
+// Limit is one of the two bounds of the queue.
+type Limit int
+
+// The bounds of the queue.
+const (
+	LimitItems Limit = iota // Options.MaxQueuedItems
+	LimitCost               // Options.MaxQueuedCost
+)
+
+func (l Limit) String() string {
+	if l == LimitItems {
+		return "MaxQueuedItems"
+	}
+	return "MaxQueuedCost"
+}
+
+// QueueFullError says that a caller's items found no room. It is ErrQueueFull.
+type QueueFullError struct {
+	Limit Limit
+	// Queued waits, Asked came in addition, Max is the limit; in the limit's unit.
+	Queued, Asked, Max int
+	// RetryAfter is when there should be room, at the rate at which the queue drains.
+	RetryAfter time.Duration
+}
+
+func (e *QueueFullError) Error() string {
+	return fmt.Sprintf("%v: %d wait, %d came, %s is %d", ErrQueueFull, e.Queued, e.Asked, e.Limit, e.Max)
+}
+
+// Is makes the error ErrQueueFull.
+func (e *QueueFullError) Is(target error) bool { return target == ErrQueueFull }
+
+// TooLargeError says that a caller asked for more than the whole queue. It is ErrTooLarge.
+type TooLargeError struct {
+	Limit Limit
+	// Asked came, Max is the limit; in the limit's unit.
+	Asked, Max int
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%v: %d came, %s is %d", ErrTooLarge, e.Asked, e.Limit, e.Max)
+}
+
+// Is makes the error ErrTooLarge.
+func (e *TooLargeError) Is(target error) bool { return target == ErrTooLarge }
+
+// PanicError holds what a run function panicked with. It is ErrPanic.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("%v: %v", ErrPanic, e.Value) }
+
+// Is makes the error ErrPanic.
+func (e *PanicError) Is(target error) bool { return target == ErrPanic }
+
+// Unwrap returns the value of the panic if it was an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

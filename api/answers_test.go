@@ -1,0 +1,310 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/models/modelstest"
+)
+
+var uuidPattern = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
+
+// TestAnswers pins the body of every answer that is no error.
+func TestAnswers(t *testing.T) {
+	w := start(t, nil)
+	tests := []struct{ name, path, body string }{
+		{"embeddings", "/v1/embeddings", `{"model":"both","input":["a cat","a dog"]}`},
+		{"embeddings_one", "/embeddings", `{"model":"embedder","input":"a cat","encoding_format":null,"user":"me","dimensions":null}`},
+		{"embeddings_default_model", "/v1/embeddings", `{"input":"a cat"}`},
+		{"embeddings_base64", "/v1/embeddings", `{"model":"both","input":["a cat"],"encoding_format":"base64"}`},
+		{"embeddings_dimensions", "/v1/embeddings", `{"model":"both","input":["a cat"],"dimensions":2}`},
+		{"embeddings_raw", "/v1/embeddings", `{"model":"both","input":["a cat"],"normalize":false}`},
+		{"embeddings_truncated", "/v1/embeddings", `{"model":"both","input":["1 2 3 4 5 6 7 8 9 10 11 12 13","x"]}`},
+		{"embeddings_ids", "/v1/embeddings", `{"model":"both","input":[[1,2],[3]]}`},
+		{"embeddings_objects", "/v1/embeddings", `{"model":"both","input":[{"text":"a cat"}]}`},
+		{"embeddings_blank", "/v1/embeddings", `{"model":"both","input":""}`},
+		{"rerank", "/v1/rerank", `{"model":"both","query":"a cat","documents":["rain","a cat","the cat"]}`},
+		{"rerank_documents", "/v2/rerank", `{"query":"a cat","documents":["rain","a \"cat\"\n"],"return_documents":true,"top_n":1}`},
+		{"rerank_raw", "/v1/v2/rerank", `{"model":"reranker","query":"a cat","documents":["rain","a cat"],"raw_scores":true}`},
+		{"rerank_fields", "/reranking", `{"query":"a cat","documents":[{"title":"cats","n":3,"text":"a cat","more":[1]},"rain"],"rank_fields":["text","title","n","absent"],"return_documents":"true"}`},
+		{"rerank_truncated", "/rerank", `{"query":"a cat","documents":["1 2 3 4 5 6 7 8 9 10 11 12 13","x"]}`},
+		{"rerank_tei", "/rerank", `{"query":"a cat","texts":["rain","a cat"]}`},
+		{"rerank_tei_text", "/rerank", `{"query":"a cat","texts":["rain","a cat"],"return_text":true,"raw_scores":true,"truncate":false,"truncation_direction":"Right"}`},
+		{"embed_tei", "/embed", `{"inputs":["a cat","a dog"]}`},
+		{"embed_tei_one", "/embed", `{"inputs":"a cat","truncate":true,"normalize":true,"truncation_direction":"left","prompt_name":"query","dimensions":3}`},
+		{"embed_tei_mixed", "/embed", `{"inputs":["a cat",[1,2]],"normalize":null}`},
+		{"models", "/v1/models", ""},
+		{"model", "/v1/models/org/both", ""},
+		{"ready", "/health/ready", ""},
+		{"live", "/health/live", ""},
+		{"health", "/health", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			method := http.MethodPost
+			if test.body == "" {
+				method = http.MethodGet
+			}
+			got := w.do(t, method, test.path, strings.NewReader(test.body))
+			require.Equal(t, 200, got.status, got.body)
+			require.Equal(t, "application/json", got.header.Get("Content-Type"))
+			body := uuidPattern.ReplaceAllString(got.body, "UUID")
+			body = regexp.MustCompile(`"uptime_seconds":[0-9.e-]+`).ReplaceAllString(body, `"uptime_seconds":0`)
+			golden(t, test.name, body)
+		})
+	}
+}
+
+func TestModelIDWithSlash(t *testing.T) {
+	w := start(t, nil)
+	want := w.get(t, "/v1/models/org/both")
+	require.Equal(t, 200, want.status)
+	require.Equal(t, want.body, w.get(t, "/v1/models/org%2Fboth").body)
+	require.Equal(t, want.body, w.get(t, "/v1/models/both").body)
+}
+
+func TestHEAD(t *testing.T) {
+	w := start(t, func(o *Options) {
+		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("x 1\n")) })
+	})
+	for _, path := range []string{"/v1/models", "/v1/models/both", "/health", "/health/live", "/health/ready", "/metrics"} {
+		get, head := w.get(t, path), w.do(t, http.MethodHead, path, nil)
+		require.Equal(t, get.status, head.status, path)
+		require.Equal(t, get.header.Get("Content-Type"), head.header.Get("Content-Type"), path)
+		require.Empty(t, head.body, path)
+		require.NotEmpty(t, get.body, path)
+	}
+	require.Equal(t, 404, w.do(t, http.MethodHead, "/nowhere", nil).status)
+}
+
+func TestMetricsRoute(t *testing.T) {
+	require.Equal(t, 404, start(t, nil).get(t, "/metrics").status)
+	w := start(t, func(o *Options) {
+		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+			w.WriteHeader(http.StatusTeapot)
+			fmt.Fprintf(w, "accept %s of %s %s\n", r.Header.Get("Accept"), r.Method, r.URL.Path)
+		})
+	})
+	got := w.do(t, http.MethodGet, "/metrics", strings.NewReader(strings.Repeat("x", 100000)), "Accept", "text/plain")
+	require.Equal(t, 418, got.status)
+	require.Equal(t, "text/plain; version=0.0.4", got.header.Get("Content-Type"))
+	require.Equal(t, "accept text/plain of GET /metrics\n", got.body)
+	require.Equal(t, "/metrics", w.lastEvent(t).Route)
+}
+
+func TestHeadersAndEvent(t *testing.T) {
+	timing := models.Timing{Tokenize: 1500 * time.Microsecond, Queue: 20 * time.Millisecond, Run: 3 * time.Second}
+	slow := &modelstest.Embedder{Model: modelstest.Model{InfoFunc: words.Info}, EmbedFunc: func(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
+		res, err := words.Embed(ctx, req)
+		res.Timing = timing
+		return res, err
+	}}
+	w := start(t, nil, models.Entry{Name: "timed", Aliases: []string{"t"}, Tasks: []models.Task{models.TaskEmbed}, Model: slow})
+	body := `{"model":"t","input":[[1,2,3,4,5,6,7,8,9,10,11],[1]]}`
+	got := w.post(t, "/v1/embeddings", body, "X-Request-Id", "my-id~!")
+	require.Equal(t, 200, got.status, got.body)
+	for name, want := range map[string]string{
+		"X-Request-Id": "my-id~!", "Server-Timing": "tokenize;dur=1.5, queue;dur=20, run;dur=3000", "X-Quadrate-Model": "timed",
+		"X-Quadrate-Backend": "words", "X-Truncated": "1", "X-Token-Ids": "cl100k_base", "Server": "", "Retry-After": "",
+	} {
+		require.Equal(t, want, got.header.Get(name), name)
+	}
+	e := w.lastEvent(t)
+	require.Positive(t, e.Duration)
+	require.Contains(t, e.RemoteAddr, "127.0.0.1:")
+	e.Duration, e.RemoteAddr = 0, ""
+	require.Equal(t, RequestEvent{
+		ID: "my-id~!", Method: "POST", Route: "/v1/embeddings", Model: "timed", Backend: "words", Status: 200,
+		Usage: models.Usage{PromptTokens: 15, Truncated: 1}, Timing: timing, Items: 2,
+		BytesIn: int64(len(body)), BytesOut: int64(len(got.body)),
+	}, e)
+
+	got = w.post(t, "/embed", `{"model":"timed","inputs":[[1],"über"]}`)
+	for name, want := range map[string]string{
+		"X-Token-Ids": "model", "X-Truncated": "", "x-tokenization-time": "1", "x-queue-time": "20", "x-inference-time": "3000",
+		"x-compute-tokens": "6", "x-compute-characters": "4",
+	} {
+		require.Equal(t, want, got.header.Get(name), name)
+	}
+	require.NotEmpty(t, got.header.Get("x-compute-time"))
+}
+
+func TestRequestIDs(t *testing.T) {
+	w := start(t, nil)
+	for _, id := range []string{"", "with space", "é", strings.Repeat("x", 129)} {
+		got := w.get(t, "/health/live", "X-Request-Id", id)
+		require.Regexp(t, "^"+uuidPattern.String()+"$", got.header.Get("X-Request-Id"), id)
+	}
+	long := strings.Repeat("x", 128)
+	require.Equal(t, long, w.get(t, "/nowhere", "X-Request-Id", long).header.Get("X-Request-Id"))
+	require.Equal(t, long, w.lastEvent(t).ID)
+}
+
+// TestWhatModelsAreAsked checks that each field of a request reaches the model.
+func TestWhatModelsAreAsked(t *testing.T) {
+	var embed models.EmbedRequest
+	var rerank models.RerankRequest
+	spy := &modelstest.EmbedReranker{Model: modelstest.Model{InfoFunc: words.Info},
+		EmbedFunc: func(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
+			embed = req
+			return words.Embed(ctx, models.EmbedRequest{Inputs: req.Inputs})
+		},
+		RerankFunc: func(ctx context.Context, req models.RerankRequest) (models.RerankResult, error) {
+			rerank = req
+			return words.Rerank(ctx, req)
+		}}
+	w := start(t, func(o *Options) { o.TokenIDs = TokenIDsModel }, models.Entry{Name: "spy", Tasks: []models.Task{models.TaskEmbed, models.TaskRerank}, Model: spy})
+	text := []models.Input{{Text: "x"}}
+	embeds := map[string]models.EmbedRequest{
+		`"input":"x"`: {Inputs: text},
+		`"input":"x","truncate":false,"prompt_name":"query","input_type":"search_query","dimensions":3.0,"normalized":false`: {
+			Inputs: text, Truncate: models.TruncateNone, PromptName: "query", InputType: "search_query", Dimensions: 3, Raw: true},
+		`"input":["x"],"truncate":"None","normalize":true`: {Inputs: text, Truncate: models.TruncateNone},
+		`"input":["x"],"truncate":"start"`:                 {Inputs: text, Truncate: models.TruncateStart},
+		`"input":["x"],"truncate":"END"`:                   {Inputs: text},
+		`"input":["x"],"truncate":true`:                    {Inputs: text},
+		`"input":["x"],"truncate":null,"normalize":null,"prompt_name":null,"input_type":null,"unknown":{"a":[1,{}]}`: {Inputs: text},
+		`"input":[1,2]`:                         {Inputs: []models.Input{{IDs: []uint32{1, 2}}}},
+		`"input":[[1],[]]`:                      {Inputs: []models.Input{{IDs: []uint32{1}}, {IDs: []uint32{}}}},
+		`"input":["\u0000\ufeff\u200b\ud800é"]`: {Inputs: []models.Input{{Text: "\x00\ufeff\u200b\ufffdé"}}},
+	}
+	for body, want := range embeds {
+		got := w.post(t, "/v1/embeddings", `{"model":"spy",`+body+`}`)
+		require.Equal(t, 200, got.status, got.body)
+		require.Equal(t, "127.0.0.1", embed.Caller.Tag)
+		require.NotNil(t, embed.Caller.Gone)
+		embed.Caller = models.Caller{}
+		require.Equal(t, want, embed, body)
+	}
+	docs := []string{"x", "y"}
+	reranks := map[string]models.RerankRequest{
+		`"documents":["x","y"]`: {Query: "q", Documents: docs},
+		`"documents":[{"text":"x","id":7},"y"],"truncation":false,"max_tokens_per_doc":5,"raw_scores":true,"max_chunks_per_doc":10`: {
+			Query: "q", Documents: docs, Truncate: models.TruncateNone, MaxTokensPerDoc: 5, Raw: true},
+		`"documents":["x","y"],"max_tokens_per_doc":null,"top_n":null,"top_k":0,"rank_fields":null,"return_documents":null`: {Query: "q", Documents: docs},
+		`"texts":["x","y"],"truncate":true,"truncation_direction":"Left"`:                                                   {Query: "q", Documents: docs, Truncate: models.TruncateStart},
+		`"texts":["x","y"],"truncate":false,"truncation_direction":"left"`:                                                  {Query: "q", Documents: docs, Truncate: models.TruncateNone},
+	}
+	for body, want := range reranks {
+		got := w.post(t, "/rerank", `{"model":"spy","query":"q",`+body+`}`)
+		require.Equal(t, 200, got.status, got.body)
+		require.NotNil(t, rerank.Caller.Gone)
+		rerank.Caller = models.Caller{}
+		require.Equal(t, want, rerank, body)
+	}
+}
+
+func TestTopN(t *testing.T) {
+	w := start(t, nil)
+	for field, want := range map[string]int{
+		``: 3, `,"top_n":null`: 3, `,"top_n":0`: 3, `,"top_n":2`: 2, `,"top_n":8000`: 3, `,"top_k":1`: 1, `,"top_n":2,"top_k":1`: 2, `,"top_n":1.0`: 1,
+	} {
+		var got struct {
+			Results, Data []struct {
+				Index int
+				Score float64 `json:"relevance_score"`
+			}
+		}
+		body := w.post(t, "/v1/rerank", `{"query":"cat","documents":["x","cat","x"]`+field+`}`).body
+		require.NoError(t, json.Unmarshal([]byte(body), &got), body)
+		require.Len(t, got.Results, want, field)
+		require.Equal(t, got.Results, got.Data)
+		require.Equal(t, 1, got.Results[0].Index)
+		if want == 3 {
+			require.Equal(t, []int{1, 0, 2}, []int{got.Results[0].Index, got.Results[1].Index, got.Results[2].Index}, "ties go by index")
+		}
+	}
+}
+
+func TestSearchUnits(t *testing.T) {
+	r := &reranking{}
+	scores := make([]float32, 101)
+	require.Contains(t, string(appendReranking("m", r, models.RerankResult{Scores: scores})), `"search_units":2}`)
+	require.Contains(t, string(appendReranking("m", r, models.RerankResult{Scores: scores[:100]})), `"search_units":1}`)
+}
+
+func TestNumbersReadBack(t *testing.T) {
+	for _, f := range []float32{0, float32(math.Copysign(0, -1)), 1, -1, 0.1, 1.0 / 3, 1e-7, 123456.79, 1e21, 3.4028235e38, 1e-45, -2.5e-10, 16777216} {
+		b := appendFloat(nil, f)
+		require.True(t, json.Valid(b), "%s", b)
+		var back float32
+		require.NoError(t, json.Unmarshal(b, &back))
+		require.Equal(t, math.Float32bits(f), math.Float32bits(back), "%s", b)
+	}
+	v := []float32{1, -0.25, 1e-7}
+	var encoded string
+	require.NoError(t, json.Unmarshal(appendBase64(nil, v), &encoded))
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	require.NoError(t, err)
+	require.Len(t, raw, 12)
+	for i, f := range v {
+		require.Equal(t, math.Float32bits(f), binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+}
+
+func TestStringsReadBack(t *testing.T) {
+	for _, s := range []string{"", "plain", "\"\\/\b\f\n\r\t\x00\x1f\x7f", "é한\u2028😀", "<a href=\"&\">"} {
+		var back string
+		require.NoError(t, json.Unmarshal(appendString(nil, s), &back))
+		require.Equal(t, s, back)
+	}
+	require.Equal(t, `"a`+"\ufffd"+`b"`, string(appendString(nil, "a\xffb")))
+}
+
+func TestHealth(t *testing.T) {
+	state := models.Status{State: models.StateLoading, Queue: models.Queue{Items: 3, Tokens: 40, Oldest: 1500 * time.Microsecond}}
+	w := start(t, nil)
+	model := &modelstest.Model{InfoFunc: words.Info, StatusFunc: func() models.Status { return state }}
+	require.NoError(t, w.options.Catalog.Replace([]models.Entry{{Name: "m", Tasks: []models.Task{models.TaskEmbed}, Model: model}}))
+	got := w.get(t, "/health/ready")
+	require.Equal(t, 503, got.status)
+	require.Equal(t, `{"status":"not ready","reasons":["m: loading"]}`, got.body)
+	require.Equal(t, 200, w.get(t, "/health/live").status)
+	health := w.get(t, "/health")
+	require.Equal(t, 503, health.status)
+	require.Contains(t, health.body, `"status":"not ready"`)
+	require.Contains(t, health.body, `"queue":{"items":3,"tokens":40,"oldest_ms":1.5}`)
+	require.NoError(t, w.options.Catalog.Replace(nil))
+	require.Equal(t, `{"status":"not ready","reasons":["there are no models"]}`, w.get(t, "/health/ready").body)
+	require.Contains(t, w.get(t, "/v1/models").body, `"data":[]`)
+	require.NoError(t, w.options.Catalog.Replace(entries()))
+	require.Equal(t, 200, w.get(t, "/health/ready").status)
+	w.Drain()
+	got = w.get(t, "/health/ready")
+	require.Equal(t, 503, got.status)
+	require.Equal(t, `{"status":"draining","reasons":["the server is draining"]}`, got.body)
+	require.Equal(t, 200, w.get(t, "/health/live").status)
+}
+
+func TestCORS(t *testing.T) {
+	off := start(t, nil)
+	got := off.do(t, http.MethodOptions, "/v1/embeddings", nil, "Origin", "https://a.example", "Access-Control-Request-Method", "POST")
+	require.Equal(t, 405, got.status)
+	require.Empty(t, got.header.Get("Access-Control-Allow-Origin"))
+
+	w := start(t, func(o *Options) { o.CORSOrigins = []string{"https://a.example"} })
+	got = w.do(t, http.MethodOptions, "/v1/embeddings", nil, "Origin", "https://a.example", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization, x-stainless-os")
+	require.Equal(t, 204, got.status)
+	require.Equal(t, "https://a.example", got.header.Get("Access-Control-Allow-Origin"))
+	require.Equal(t, "authorization, x-stainless-os", got.header.Get("Access-Control-Allow-Headers"))
+	got = w.post(t, "/v1/embeddings", "{", "Origin", "https://a.example")
+	require.Equal(t, 400, got.status)
+	require.Equal(t, "https://a.example", got.header.Get("Access-Control-Allow-Origin"))
+	require.Contains(t, got.header.Get("Access-Control-Expose-Headers"), "X-Truncated")
+	require.Equal(t, "Origin", got.header.Get("Vary"))
+	got = w.post(t, "/v1/embeddings", "{", "Origin", "https://b.example")
+	require.Empty(t, got.header.Get("Access-Control-Allow-Origin"))
+}

@@ -1,0 +1,112 @@
+package api
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+// digitsPerNumber is about what a number of a unit vector takes, with its comma.
+const digitsPerNumber = 13
+
+// appendFloat writes the shortest decimal that reads back to the same float32.
+func appendFloat(b []byte, f float32) []byte {
+	return strconv.AppendFloat(b, float64(f), 'g', -1, 32)
+}
+
+func finite(f float32) bool {
+	return !math.IsNaN(float64(f)) && !math.IsInf(float64(f), 0)
+}
+
+func appendVector(b []byte, v []float32) []byte {
+	b = append(b, '[')
+	for i, f := range v {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendFloat(b, f)
+	}
+	return append(b, ']')
+}
+
+// appendBase64 writes the numbers as float32, little endian.
+func appendBase64(b []byte, v []float32) []byte {
+	raw := make([]byte, 0, 4*len(v))
+	for _, f := range v {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(f))
+	}
+	b = append(b, '"')
+	b = base64.StdEncoding.AppendEncode(b, raw)
+	return append(b, '"')
+}
+
+// appendString writes a JSON string. Bytes that are not UTF-8 become U+FFFD.
+func appendString(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			b = utf8.AppendRune(b, r)
+			i += size
+			continue
+		}
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c == '\n':
+			b = append(b, '\\', 'n')
+		case c < ' ':
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			b = append(b, c)
+		}
+		i++
+	}
+	return append(b, '"')
+}
+
+func appendUsage(b []byte, u models.Usage) []byte {
+	b = append(b, `{"prompt_tokens":`...)
+	b = strconv.AppendInt(b, int64(u.PromptTokens), 10)
+	b = append(b, `,"total_tokens":`...)
+	b = strconv.AppendInt(b, int64(u.PromptTokens), 10)
+	if u.Truncated > 0 {
+		b = append(b, `,"truncated_inputs":`...)
+		b = strconv.AppendInt(b, int64(u.Truncated), 10)
+	}
+	return append(b, '}')
+}
+
+// checkVectors refuses what no client could read: a vector too few, or a number that JSON
+// cannot hold.
+func checkVectors(vectors [][]float32, inputs int) error {
+	if len(vectors) != inputs {
+		return models.Errorf(models.KindInternal, "the model answered %d of %d inputs", len(vectors), inputs)
+	}
+	for i, v := range vectors {
+		for _, f := range v {
+			if !finite(f) {
+				return models.Errorf(models.KindInternal, "the model's vector for %s is not finite", at("input", i)).At(at("input", i))
+			}
+		}
+	}
+	return nil
+}
+
+func checkScores(scores []float32, documents int) error {
+	if len(scores) != documents {
+		return models.Errorf(models.KindInternal, "the model answered %d of %d documents", len(scores), documents)
+	}
+	for i, f := range scores {
+		if !finite(f) {
+			return models.Errorf(models.KindInternal, "the model's score for %s is not finite", at("documents", i)).At(at("documents", i))
+		}
+	}
+	return nil
+}

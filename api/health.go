@@ -1,0 +1,154 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+// The words of /health and /health/ready.
+const (
+	statusReady    = "ready"
+	statusNotReady = "not ready"
+	statusDraining = "draining"
+)
+
+type queueHealth struct {
+	Items    int     `json:"items"`
+	Tokens   int     `json:"tokens"`
+	OldestMS float64 `json:"oldest_ms"`
+}
+
+type modelHealth struct {
+	Name     string        `json:"name"`
+	Tasks    []models.Task `json:"tasks"`
+	State    models.State  `json:"state"`
+	Reason   string        `json:"reason,omitempty"`
+	Backend  string        `json:"backend,omitempty"`
+	Provider string        `json:"provider,omitempty"`
+	Variant  string        `json:"variant,omitempty"`
+	Queue    queueHealth   `json:"queue"`
+}
+
+// live answers that the process answers.
+func (s *Server) live(x *call) error {
+	x.send(http.StatusOK, []byte(`{"status":"live"}`))
+	return nil
+}
+
+// ready answers 200 when a request could be served: a model is ready, and the server is not
+// draining.
+func (s *Server) ready(x *call) error {
+	status, code := s.status()
+	reasons := []string{}
+	if status != statusReady {
+		reasons = s.reasons()
+	}
+	x.send(code, marshal(struct {
+		Status  string   `json:"status"`
+		Reasons []string `json:"reasons,omitempty"`
+	}{status, reasons}))
+	return nil
+}
+
+// health has ready's status code, so that a probe of either sees the same.
+func (s *Server) health(x *call) error {
+	status, code := s.status()
+	list := []modelHealth{}
+	for _, e := range s.options.Catalog.Entries() {
+		list = append(list, healthOf(e))
+	}
+	x.send(code, marshal(struct {
+		Status  string        `json:"status"`
+		Version string        `json:"version"`
+		Uptime  float64       `json:"uptime_seconds"`
+		Models  []modelHealth `json:"models"`
+	}{status, s.options.Version, time.Since(s.started).Round(time.Millisecond).Seconds(), list}))
+	return nil
+}
+
+func healthOf(e models.Entry) modelHealth {
+	info, status := e.Model.Info(), e.Model.Status()
+	tasks := e.Tasks
+	if tasks == nil {
+		tasks = []models.Task{}
+	}
+	return modelHealth{
+		Name: e.Name, Tasks: tasks, State: status.State, Reason: status.Reason,
+		Backend: info.Backend, Provider: info.Provider, Variant: info.Variant,
+		Queue: queueHealth{
+			Items: status.Queue.Items, Tokens: status.Queue.Tokens,
+			OldestMS: float64(status.Queue.Oldest.Microseconds()) / 1000,
+		},
+	}
+}
+
+func (s *Server) status() (string, int) {
+	if s.draining.Load() {
+		return statusDraining, http.StatusServiceUnavailable
+	}
+	for _, e := range s.options.Catalog.Entries() {
+		if e.Model.Status().State == models.StateReady {
+			return statusReady, http.StatusOK
+		}
+	}
+	return statusNotReady, http.StatusServiceUnavailable
+}
+
+func (s *Server) reasons() []string {
+	if s.draining.Load() {
+		return []string{"the server is draining"}
+	}
+	entries := s.options.Catalog.Entries()
+	if len(entries) == 0 {
+		return []string{"there are no models"}
+	}
+	var reasons []string
+	for _, e := range entries {
+		status := e.Model.Status()
+		reason := e.Name + ": " + string(status.State)
+		if status.Reason != "" {
+			reason += ": " + status.Reason
+		}
+		reasons = append(reasons, reason)
+	}
+	return reasons
+}
+
+// metrics hands the request to the handler in the options. The body, if there is one, is not
+// read: Fiber's own adaptor would read it without a limit.
+func (s *Server) metrics(x *call) error {
+	r := &http.Request{
+		Method: x.event.Method, URL: &url.URL{Path: "/metrics"}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{}, Body: http.NoBody, RemoteAddr: x.event.RemoteAddr,
+	}
+	for _, name := range []string{"Accept", "Accept-Encoding"} {
+		if value := x.http.Get(name); value != "" {
+			r.Header.Set(name, string([]byte(value)))
+		}
+	}
+	w := &recorder{header: http.Header{}, status: http.StatusOK}
+	s.options.Metrics.ServeHTTP(w, r.WithContext(context.WithoutCancel(s.base)))
+	x.send(w.status, w.body.Bytes())
+	for name, values := range w.header {
+		if len(values) > 0 {
+			x.http.Set(name, values[0])
+		}
+	}
+	return nil
+}
+
+// recorder keeps what an http.Handler answers.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }

@@ -1,0 +1,261 @@
+package api
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	// maxConnections bounds connections, each of which holds fixed buffers.
+	maxConnections = 16384
+	// lastBytes is how long, from Shutdown on, a connection on which no request has begun is
+	// left open for bytes that are on their way.
+	lastBytes = 250 * time.Millisecond
+	// lastAccept is how long the listener waits at Shutdown for connections that are being
+	// made, when it can keep out new ones, and lastTry when it cannot.
+	lastAccept = 100 * time.Millisecond
+	lastTry    = time.Millisecond
+	// acceptPause is how long Accept waits when the process has no file descriptors left.
+	acceptPause = 20 * time.Millisecond
+	// lingerTime bounds how long a refused upload is read and thrown away, so that its
+	// sender gets to read the answer; lingerStall is how long that waits for more.
+	lingerTime  = 10 * time.Second
+	lingerStall = time.Second
+)
+
+// listener accepts connections and knows those that are open. Closing it loses nothing that
+// has arrived. The kernel resets connections that it has made and nobody has accepted, so
+// new ones are kept out first, where the platform can, and those are accepted. A connection
+// that waits for a request is closed by the goroutine that reads it, after a last look for
+// bytes.
+type listener struct {
+	net.Listener
+	tls      *tls.Config
+	limit    int
+	stopping atomic.Bool
+	stopped  time.Time     // valid once stopping is true
+	started  chan struct{} // closed when Accept is first called
+	emptied  chan struct{} // closed when Accept has failed for good
+	begin    sync.Once
+	end      sync.Once
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+}
+
+func newListener(inner net.Listener, secure *tls.Config, limit int) *listener {
+	return &listener{Listener: inner, tls: secure, limit: limit, started: make(chan struct{}), emptied: make(chan struct{}), conns: map[*conn]struct{}{}}
+}
+
+// Accept returns the next connection, or net.ErrClosed when closed and empty. Want of file
+// descriptors is waited out: the HTTP library would end the server over it.
+func (l *listener) Accept() (net.Conn, error) {
+	l.begin.Do(func() { close(l.started) })
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil {
+			if l.retry(err) {
+				continue
+			}
+			if l.stopping.Load() {
+				err = errors.Join(net.ErrClosed, l.Listener.Close())
+			}
+			l.end.Do(func() { close(l.emptied) })
+			return nil, err
+		}
+		c := &conn{Conn: nc, owner: l}
+		if l.tls != nil {
+			c.Conn = tls.Server(nc, l.tls)
+		}
+		c.fresh.Store(true)
+		if l.add(c) {
+			return c, nil
+		}
+		l.refuse(nc)
+	}
+}
+
+// retry reports whether Accept should be tried again after err.
+func (l *listener) retry(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, errno) {
+			time.Sleep(acceptPause)
+			return true
+		}
+	}
+	return false
+}
+
+// expire makes Accept give up after d; it reports whether the listener can.
+func (l *listener) expire(d time.Duration) bool {
+	e, ok := l.Listener.(interface{ SetDeadline(t time.Time) error })
+	return ok && e.SetDeadline(time.Now().Add(d)) == nil
+}
+
+// Close ends Accept, and the connections on which no request has begun.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	again := l.stopping.Load()
+	if !again {
+		l.stopped = time.Now()
+		l.stopping.Store(true)
+	}
+	l.mu.Unlock()
+	if again {
+		return nil
+	}
+	wait := lastTry
+	if raw, ok := l.Listener.(syscall.Conn); ok && refuseNew(raw) {
+		wait = lastAccept
+	}
+	if l.expire(wait) {
+		<-l.emptied
+	} else if err := l.Listener.Close(); err != nil {
+		return err
+	}
+	for _, c := range l.open() {
+		c.wake()
+	}
+	return nil
+}
+
+// abort closes every connection, whatever it is doing.
+func (l *listener) abort() {
+	for _, c := range l.open() {
+		_ = c.Conn.Close()
+	}
+}
+
+func (l *listener) add(c *conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.conns) >= l.limit {
+		return false
+	}
+	l.conns[c] = struct{}{}
+	return true
+}
+
+func (l *listener) remove(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, c)
+}
+
+func (l *listener) open() []*conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]*conn, 0, len(l.conns))
+	for c := range l.conns {
+		list = append(list, c)
+	}
+	return list
+}
+
+// refuse answers a connection too many. Only a bare TCP connection is told why: a TLS
+// handshake would hold up Accept.
+func (l *listener) refuse(nc net.Conn) {
+	if _, bare := nc.(*net.TCPConn); bare && l.tls == nil {
+		f := failure{row: rowBytes, message: fmt.Sprintf("the server has %d connections open, and takes no more", l.limit)}
+		f.code = "too_many_connections"
+		body := f.openAIBody()
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"+
+			"Connection: close\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		_ = nc.SetWriteDeadline(time.Now().Add(acceptPause))
+		_, _ = nc.Write(b.Bytes())
+	}
+	_ = nc.Close()
+}
+
+// conn is a connection that knows whether a request has begun on it.
+type conn struct {
+	net.Conn
+	owner *listener
+	// fresh is true until the first byte of the next request.
+	fresh atomic.Bool
+	// reading is true while a goroutine is in Read.
+	reading atomic.Bool
+	// ended is true when the client has closed its side.
+	ended atomic.Bool
+	// linger asks Close to let the client finish sending.
+	linger atomic.Bool
+}
+
+// Read reads. Where no request has begun, an ended wait reads as the end of the connection,
+// so that it is closed without an answer to nothing.
+func (c *conn) Read(p []byte) (int, error) {
+	c.reading.Store(true)
+	defer c.reading.Store(false)
+	if c.owner.stopping.Load() && c.fresh.Load() {
+		c.wake()
+	}
+	n, err := c.Conn.Read(p)
+	if err == io.EOF {
+		c.ended.Store(true)
+	}
+	if n > 0 {
+		c.fresh.Store(false)
+	} else if errors.Is(err, os.ErrDeadlineExceeded) && c.fresh.Load() {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// SetWriteDeadline never fails: the HTTP library panics where it does, as on a connection
+// closed by abort. The write that follows fails instead.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	_ = c.Conn.SetWriteDeadline(t)
+	return nil
+}
+
+// wake lets a wait for a request end soon after the listener was closed.
+func (c *conn) wake() {
+	if c.fresh.Load() {
+		_ = c.Conn.SetReadDeadline(c.owner.stopped.Add(lastBytes))
+	}
+}
+
+// idle says that the answer is written, and the next request may begin.
+func (c *conn) idle() { c.fresh.Store(true) }
+
+// Close closes. While the server stops, the HTTP library closes connections that wait for
+// a request from a goroutine that cannot know whether one has just arrived: that is left to
+// the goroutine that reads.
+func (c *conn) Close() error {
+	if c.owner.stopping.Load() && c.fresh.Load() && c.reading.Load() {
+		c.wake()
+		return nil
+	}
+	defer c.owner.remove(c)
+	if c.linger.Load() {
+		c.drain()
+	}
+	return c.Conn.Close()
+}
+
+// drain closes our side and reads what the client still sends. Closing with bytes unread
+// would reset the connection, and the client might lose the answer.
+func (c *conn) drain() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	end := time.Now().Add(lingerTime)
+	buf := make([]byte, firstBuffer)
+	for now := time.Now(); now.Before(end) && !c.owner.stopping.Load(); now = time.Now() {
+		_ = c.Conn.SetReadDeadline(now.Add(lingerStall))
+		if _, err := c.Conn.Read(buf); err != nil {
+			return
+		}
+	}
+}

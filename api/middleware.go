@@ -1,0 +1,318 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/google/uuid"
+	"github.com/valyala/fasthttp"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+// RequestEvent tells of one request. Its strings are safe to keep.
+type RequestEvent struct {
+	// ID is the request's X-Request-Id.
+	ID     string
+	Method string
+	// Route is the pattern that matched, as "/v1/models/*"; empty when none did.
+	Route string
+	// Model is the catalog's name of the model; empty when none was found.
+	Model   string
+	Backend string
+	Status  int
+	// Error is why the request failed, causes included; nil when it did not.
+	Error    error
+	Duration time.Duration
+	Usage    models.Usage
+	Timing   models.Timing
+	// Items counts inputs or documents.
+	Items int
+	// BytesIn is what was read of the body as sent, BytesOut the answer's body.
+	BytesIn, BytesOut int64
+	RemoteAddr        string
+}
+
+// call is one request on its way to its answer.
+type call struct {
+	server  *Server
+	http    *fiber.Ctx
+	start   time.Time
+	dialect dialect
+	body    body
+	event   RequestEvent
+}
+
+// dialect says how errors are written, and how the field that the models package calls from
+// is called in it.
+type dialect struct {
+	tei      bool
+	from, to string
+}
+
+var (
+	openAI    = dialect{}
+	teiEmbed  = dialect{tei: true, from: "input", to: "inputs"}
+	teiRerank = dialect{tei: true, from: "documents", to: "texts"}
+)
+
+type callKey struct{}
+
+// handler serves one route. Its context ends at the request's deadline.
+type handler func(ctx context.Context, x *call) error
+
+func (s *Server) post(pattern string, d dialect, h handler) {
+	s.app.Post(pattern, func(c *fiber.Ctx) error {
+		x := callOf(c)
+		x.event.Route, x.dialect = pattern, d
+		timeout, err := x.timeout()
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithDeadline(s.base, x.start.Add(timeout))
+		defer cancel()
+		return h(ctx, x)
+	})
+}
+
+// get also serves HEAD.
+func (s *Server) get(pattern string, h func(x *call) error) {
+	s.app.Get(pattern, func(c *fiber.Ctx) error {
+		x := callOf(c)
+		x.event.Route = pattern
+		return h(x)
+	})
+}
+
+func callOf(c *fiber.Ctx) *call {
+	x, ok := c.Locals(callKey{}).(*call)
+	if !ok {
+		panic("a route was called outside observe")
+	}
+	return x
+}
+
+// observe stands around every request: its id, its body's bytes, its errors and its event.
+func (s *Server) observe(c *fiber.Ctx) error {
+	x := s.newCall(c)
+	c.Locals(callKey{}, x)
+	defer x.body.release()
+	if err := x.guard(c.Next); err != nil {
+		x.fail(err)
+	}
+	x.finish()
+	return nil
+}
+
+func (s *Server) newCall(c *fiber.Ctx) *call {
+	x := &call{server: s, http: c, start: time.Now()}
+	x.event.ID = requestID(c.Get(fiber.HeaderXRequestID))
+	x.event.Method = strings.Clone(c.Method())
+	x.event.Status = fiber.StatusOK
+	x.event.RemoteAddr = c.Context().RemoteAddr().String()
+	x.body = body{length: c.Request().Header.ContentLength(), limit: s.options.BodyLimit, budget: &s.budget}
+	if stream := c.Context().RequestBodyStream(); stream != nil {
+		x.body.source = &bodySource{stream: stream, conn: c.Context().Conn(), chunked: x.body.length < 0, stall: s.stall}
+	}
+	c.Set(fiber.HeaderXRequestID, x.event.ID)
+	return x
+}
+
+// guard turns a panic of next into an error.
+func (x *call) guard(next func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &models.Error{Kind: models.KindInternal, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+		}
+	}()
+	return next()
+}
+
+// finish readies the connection for what comes after the answer, and tells of the request.
+func (x *call) finish() {
+	if source := x.body.source; source != nil {
+		if !x.body.finish() {
+			x.http.Context().SetConnectionClose()
+			if c, ok := source.conn.(*conn); ok {
+				c.linger.Store(true)
+			}
+		}
+		x.event.BytesIn = source.count
+	}
+	if x.server.draining.Load() {
+		x.http.Context().SetConnectionClose()
+	}
+	x.event.Duration = time.Since(x.start)
+	if hook := x.server.options.OnRequest; hook != nil {
+		hook(x.event)
+	}
+}
+
+// send gives the answer, whose bytes must not change any more.
+func (x *call) send(status int, body []byte) {
+	x.event.Status, x.event.BytesOut = status, int64(len(body))
+	x.http.Status(status)
+	x.http.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+	x.http.Response().SetBodyRaw(body)
+}
+
+// read returns the body; its bytes are good until the call ends.
+func (x *call) read(ctx context.Context) ([]byte, error) {
+	return x.body.read(ctx, x.http.Get(fiber.HeaderContentEncoding))
+}
+
+// timeout is the server's own, or what X-Request-Timeout shortens it to.
+func (x *call) timeout() (time.Duration, error) {
+	const header = "X-Request-Timeout"
+	limit := x.server.options.RequestTimeout
+	value := x.http.Get(header)
+	if value == "" {
+		return limit, nil
+	}
+	seconds, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(seconds > 0) {
+		return 0, invalid(header, "%s must be a number of seconds above 0, not %q", header, shorten(value))
+	}
+	if seconds >= limit.Seconds() {
+		return limit, nil
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+// caller tells the model who asks. Without keys, an address is who.
+func (x *call) caller() models.Caller {
+	host, _, err := net.SplitHostPort(x.event.RemoteAddr)
+	if err != nil {
+		host = x.event.RemoteAddr
+	}
+	return models.Caller{Tag: host, Gone: goneFunc(x.http.Context().Conn())}
+}
+
+// serves notes the model that was found.
+func (x *call) serves(e models.Entry) {
+	x.event.Model, x.event.Backend = e.Name, e.Model.Info().Backend
+	x.http.Set("X-Quadrate-Model", x.event.Model)
+	x.http.Set("X-Quadrate-Backend", x.event.Backend)
+}
+
+// served notes what the model did.
+func (x *call) served(u models.Usage, t models.Timing) {
+	x.event.Usage, x.event.Timing = u, t
+	x.http.Set("Server-Timing", fmt.Sprintf("tokenize;dur=%s, queue;dur=%s, run;dur=%s", milliseconds(t.Tokenize), milliseconds(t.Queue), milliseconds(t.Run)))
+	if u.Truncated > 0 {
+		x.http.Set("X-Truncated", strconv.Itoa(u.Truncated))
+	}
+}
+
+func milliseconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', -1, 64)
+}
+
+// requestID keeps an id that is 1 to 128 visible ASCII characters, else makes one.
+func requestID(given string) string {
+	visible := !strings.ContainsFunc(given, func(r rune) bool { return r <= ' ' || r > '~' })
+	if given == "" || len(given) > 128 || !visible {
+		return uuid.NewString()
+	}
+	return strings.Clone(given)
+}
+
+// unrouted explains what Fiber's router found wrong.
+func (x *call) unrouted(err *fiber.Error) error {
+	method, path := x.event.Method, shorten(strings.ToValidUTF8(strings.Clone(x.http.Path()), "\ufffd"))
+	switch err.Code {
+	case fiber.StatusNotFound:
+		return &refusal{row: rowRoute, message: fmt.Sprintf("there is no route %s %s; there are: %s", method, path, strings.Join(x.server.routeNames(), ", "))}
+	case fiber.StatusMethodNotAllowed:
+		allow := string(x.http.Response().Header.Peek(fiber.HeaderAllow))
+		return &refusal{row: rowMethod, message: fmt.Sprintf("%s is not allowed for %s; allowed: %s", method, path, allow)}
+	}
+	return &models.Error{Kind: models.KindInternal, Err: err}
+}
+
+func (s *Server) routeNames() []string {
+	var names []string
+	for _, route := range s.app.GetRoutes(true) {
+		if route.Method != fiber.MethodHead {
+			names = append(names, route.Method+" "+strings.Replace(route.Path, "*", "{id}", 1))
+		}
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return strings.Compare(a[strings.Index(a, " "):], b[strings.Index(b, " "):]) })
+	return names
+}
+
+// cors lets pages of the origins in the options call this server.
+func (s *Server) cors(c *fiber.Ctx) error {
+	origin := c.Get(fiber.HeaderOrigin)
+	c.Vary(fiber.HeaderOrigin)
+	if origin == "" {
+		return c.Next()
+	}
+	if !slices.Contains(s.options.CORSOrigins, "*") && !slices.Contains(s.options.CORSOrigins, origin) {
+		return c.Next()
+	}
+	c.Set(fiber.HeaderAccessControlAllowOrigin, origin)
+	c.Set(fiber.HeaderAccessControlExposeHeaders, "X-Request-Id, Server-Timing, X-Quadrate-Model, X-Quadrate-Backend, X-Truncated, X-Token-Ids, Retry-After")
+	if c.Method() != fiber.MethodOptions || c.Get(fiber.HeaderAccessControlRequestMethod) == "" {
+		return c.Next()
+	}
+	c.Set(fiber.HeaderAccessControlAllowMethods, "GET, HEAD, POST")
+	c.Set(fiber.HeaderAccessControlMaxAge, "3600")
+	// Clients send headers of their own (X-Stainless-…), so what is asked for is allowed.
+	if asked := c.Get(fiber.HeaderAccessControlRequestHeaders); asked != "" {
+		c.Set(fiber.HeaderAccessControlAllowHeaders, asked)
+	}
+	callOf(c).send(fiber.StatusNoContent, nil)
+	return nil
+}
+
+// handle keeps from Fiber what it would answer in plain text: methods it does not know.
+func (s *Server) handle(ctx *fasthttp.RequestCtx, next fasthttp.RequestHandler) {
+	if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
+		next(ctx)
+		return
+	}
+	s.direct(ctx, &refusal{row: rowMethod, message: fmt.Sprintf("there is no method %q here", shorten(string(ctx.Method())))})
+}
+
+// protocolError answers what is not HTTP, too much of it, or too little. Its connection is
+// closed.
+func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
+	var small *fasthttp.ErrSmallBuffer
+	var timeout interface{ Timeout() bool }
+	var answer error = &refusal{row: rowProtocol, message: "the request is not well-formed HTTP/1.1", cause: err}
+	switch {
+	case errors.As(err, &small):
+		answer = &refusal{row: rowHeader, message: fmt.Sprintf("the request's header is larger than %s", byteSize(headerLimit)), cause: err}
+	case errors.As(err, &timeout) && timeout.Timeout():
+		answer = &refusal{row: rowProtocol, message: fmt.Sprintf("the request did not arrive within %s", headerTimeout), cause: err}
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		answer = models.Errorf(models.KindCanceled, "").Because(err)
+	}
+	ctx.Request.Reset() // what was read of it is not to be trusted
+	s.direct(ctx, answer)
+}
+
+// direct answers a request that never reached Fiber's routes.
+func (s *Server) direct(ctx *fasthttp.RequestCtx, err error) {
+	c := s.app.AcquireCtx(ctx)
+	defer s.app.ReleaseCtx(c)
+	x := s.newCall(c)
+	x.event.Method = ""
+	x.fail(err)
+	x.finish()
+	ctx.SetConnectionClose()
+	if nc, ok := ctx.Conn().(*conn); ok {
+		nc.linger.Store(true)
+	}
+}

@@ -1,0 +1,175 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/models/modelstest"
+)
+
+func TestDrainSaysClose(t *testing.T) {
+	w := start(t, nil)
+	c := w.dial(t)
+	c.send(t, "GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+	got := c.receive(t)
+	require.Equal(t, 200, got.status)
+	require.False(t, got.closes)
+	w.Drain()
+	w.Drain()
+	c.send(t, "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(ask), ask)
+	got = c.receive(t)
+	require.Equal(t, 200, got.status, "a draining server still serves")
+	require.True(t, got.closes)
+	c.closed(t)
+	require.Equal(t, 503, w.get(t, "/health/ready").status)
+	require.True(t, w.get(t, "/nowhere").closes, "errors say it too")
+}
+
+// TestShutdownWaitsForRequestsInFlight: one is being computed, the body of another is still
+// on its way, and connections without a request are closed without a word.
+func TestShutdownWaitsForRequestsInFlight(t *testing.T) {
+	asked, answer := make(chan struct{}), make(chan struct{})
+	waiting := &modelstest.Embedder{EmbedFunc: func(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
+		close(asked)
+		<-answer
+		return words.Embed(ctx, req)
+	}}
+	w := start(t, nil, models.Entry{Name: "waiting", Tasks: []models.Task{models.TaskEmbed}, Model: waiting})
+	silent, kept, uploading, computing := w.dial(t), w.dial(t), w.dial(t), w.dial(t)
+	kept.send(t, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.Equal(t, 200, kept.receive(t).status)
+	body := `{"model":"waiting","input":"x"}`
+	computing.send(t, "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	<-asked
+	uploading.send(t, "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n%s", padded(20000)[:15000])
+	eventually(t, "the upload has begun", func() bool { return w.budget.used.Load() > 0 })
+
+	done := make(chan error, 1)
+	go func() { done <- w.Shutdown(context.Background()) }()
+	silent.closed(t)
+	kept.closed(t)
+	_, err := net.Dial("tcp", w.addr)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.Empty(t, done)
+	uploading.send(t, "%s", padded(20000)[15000:])
+	got := uploading.receive(t)
+	require.Equal(t, 200, got.status)
+	require.True(t, got.closes)
+	close(answer)
+	require.Equal(t, 200, computing.receive(t).status)
+	require.NoError(t, <-done)
+}
+
+func TestShutdownGivesUpWithItsContext(t *testing.T) {
+	base, cancel := context.WithCancel(context.Background())
+	asked := make(chan struct{})
+	waiting := &modelstest.Embedder{EmbedFunc: func(ctx context.Context, _ models.EmbedRequest) (models.EmbedResult, error) {
+		close(asked)
+		<-ctx.Done()
+		return models.EmbedResult{}, ctx.Err()
+	}}
+	w := build(t, func(o *Options) { o.BaseContext = base }, models.Entry{Name: "waiting", Tasks: []models.Task{models.TaskEmbed}, Model: waiting})
+	ln := listen(t)
+	w.addr = ln.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- w.Serve(ln) }()
+	c := w.dial(t)
+	body := `{"model":"waiting","input":"x"}`
+	c.send(t, "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	<-asked
+	ctx, stop := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer stop()
+	require.ErrorIs(t, w.Shutdown(ctx), context.DeadlineExceeded)
+	require.NoError(t, <-served)
+	c.closed(t)
+	cancel()
+	eventually(t, "the request ends with its base", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.events) == 1 })
+	require.Equal(t, 503, w.lastEvent(t).Status)
+}
+
+// TestShutdownUnderLoad: with a little time between Drain and Shutdown, every request that
+// was sent on an open connection is answered, in many rounds. A client that cannot connect
+// any more stops; one that is told Connection: close connects anew.
+func TestShutdownUnderLoad(t *testing.T) {
+	rounds := 20
+	if testing.Short() {
+		rounds = 5
+	}
+	var answered, refused atomic.Int64
+	for round := range rounds {
+		w := build(t, nil)
+		ln := listen(t)
+		w.addr = ln.Addr().String()
+		served := make(chan error, 1)
+		go func() { served <- w.Serve(ln) }()
+		var group sync.WaitGroup
+		problems := make(chan error, 64)
+		for range 16 {
+			group.Go(func() {
+				n, err := hammer(w.addr)
+				answered.Add(n)
+				var dialing *net.OpError
+				if errors.As(err, &dialing) && dialing.Op == "dial" {
+					refused.Add(1) // no request was sent
+				} else {
+					problems <- err
+				}
+			})
+		}
+		time.Sleep(time.Duration(10+round) * time.Millisecond)
+		w.Drain()
+		time.Sleep(20 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		require.NoError(t, w.Shutdown(ctx))
+		cancel()
+		require.NoError(t, <-served)
+		group.Wait()
+		close(problems)
+		for err := range problems {
+			require.NoError(t, err, "round %d", round)
+		}
+	}
+	require.Equal(t, int64(16*rounds), refused.Load())
+	require.Greater(t, answered.Load(), int64(16*rounds))
+	t.Logf("%d requests answered over %d shutdowns", answered.Load(), rounds)
+}
+
+// hammer sends requests until one fails, and returns how many were answered.
+func hammer(addr string) (n int64, err error) {
+	for {
+		c, err := net.DialTimeout("tcp", addr, 300*time.Millisecond)
+		if err != nil {
+			return n, err
+		}
+		in := bufio.NewReader(c)
+		for closes := false; !closes; n++ {
+			if _, err := fmt.Fprintf(c, "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(ask), ask); err != nil {
+				return n, fmt.Errorf("request %d of a client: writing: %w", n, err)
+			}
+			res, err := http.ReadResponse(in, nil)
+			if err != nil {
+				return n, fmt.Errorf("request %d of a client: reading: %w", n, err)
+			}
+			body, err := io.ReadAll(res.Body)
+			if err != nil || res.StatusCode != 200 || !strings.HasSuffix(string(body), "}") {
+				return n, fmt.Errorf("request %d of a client: %d %s: %w", n, res.StatusCode, body, err)
+			}
+			closes = res.Close
+		}
+		_ = c.Close()
+	}
+}

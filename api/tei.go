@@ -1,0 +1,142 @@
+package api
+
+import (
+	"context"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+func (s *Server) teiEmbed(ctx context.Context, x *call) error {
+	data, err := x.read(ctx)
+	if err != nil {
+		return err
+	}
+	e := embedding{field: "inputs", normalize: true}
+	if err := decodeObject(data, s.teiEmbedField(&e)); err != nil {
+		return err
+	}
+	_, result, err := s.embed(ctx, x, &e)
+	if err != nil {
+		return err
+	}
+	characters := 0
+	for _, input := range e.inputs.items {
+		characters += utf8.RuneCountInString(input.Text)
+	}
+	x.teiHeaders(characters, result.Usage, result.Timing)
+	var b []byte
+	for i, v := range result.Vectors {
+		if i == 0 {
+			b = append(make([]byte, 0, 2+digitsPerNumber*len(v)*len(result.Vectors)), '[')
+		} else {
+			b = append(b, ',')
+		}
+		b = appendVector(b, v)
+	}
+	x.send(200, append(b, ']'))
+	return nil
+}
+
+// teiEmbedField also takes "model", which TEI's own clients never send: this server has several.
+func (s *Server) teiEmbedField(e *embedding) func(r *jsonReader, name string) (bool, error) {
+	return func(r *jsonReader, name string) (known bool, err error) {
+		switch name {
+		case "model":
+			err = r.stringField(name, &e.model)
+		case "inputs":
+			e.inputs, err = r.inputsField(name, s.options.MaxInputs, true)
+		case "normalize":
+			err = r.boolField(name, &e.normalize)
+		case "truncate":
+			err = r.truncateField(name, &e.truncation)
+		case "truncation_direction":
+			err = r.directionField(name, &e.truncation)
+		case "prompt_name":
+			err = r.stringField(name, &e.prompt)
+		case "dimensions":
+			err = r.wholeField(name, 1, &e.dimensions)
+		default:
+			return false, nil
+		}
+		return true, err
+	}
+}
+
+// eitherRerank serves /rerank, the path that Cohere-style clients and TEI's share. The body
+// decides: "texts" without "documents" is TEI's.
+func (s *Server) eitherRerank(ctx context.Context, x *call) error {
+	data, err := x.read(ctx)
+	if err != nil {
+		return err
+	}
+	var r reranking
+	err = decodeObject(data, s.rerankField(&r))
+	if !speaksTEI(data) {
+		if err != nil {
+			return err
+		}
+		return s.answerCohere(ctx, x, &r)
+	}
+	x.dialect = teiRerank
+	if err != nil {
+		return err
+	}
+	_, result, err := s.rerank(ctx, x, &r, "texts", &r.texts)
+	if err != nil {
+		return err
+	}
+	characters := utf8.RuneCountInString(r.query)
+	for _, text := range r.texts.texts {
+		characters += utf8.RuneCountInString(text)
+	}
+	x.teiHeaders(characters, result.Usage, result.Timing)
+	x.send(200, appendTEIRanking(&r, result.Scores))
+	return nil
+}
+
+// speaksTEI looks at the names alone, because the values may be what is wrong.
+func speaksTEI(data []byte) bool {
+	texts, documents := false, false
+	_ = decodeObject(data, func(_ *jsonReader, name string) (bool, error) {
+		texts = texts || name == "texts"
+		documents = documents || name == "documents"
+		return false, nil
+	})
+	return texts && !documents
+}
+
+func appendTEIRanking(r *reranking, scores []float32) []byte {
+	b := append(make([]byte, 0, 64*len(scores)), '[')
+	for n, i := range r.ranked(scores) {
+		if n > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"index":`...)
+		b = strconv.AppendInt(b, int64(i), 10)
+		if r.returnText {
+			b = append(b, `,"text":`...)
+			b = appendString(b, r.texts.texts[i])
+		}
+		b = append(b, `,"score":`...)
+		b = appendFloat(b, scores[i])
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}
+
+// teiHeaders sets what routers in front of TEI read: times in whole milliseconds, tokens and
+// characters computed.
+func (x *call) teiHeaders(characters int, u models.Usage, t models.Timing) {
+	set := func(name string, d time.Duration) { x.http.Set(name, strconv.FormatInt(d.Milliseconds(), 10)) }
+	total := time.Since(x.start)
+	set("x-compute-time", total)
+	set("x-total-time", total)
+	set("x-tokenization-time", t.Tokenize)
+	set("x-queue-time", t.Queue)
+	set("x-inference-time", t.Run)
+	x.http.Set("x-compute-characters", strconv.Itoa(characters))
+	x.http.Set("x-compute-tokens", strconv.Itoa(u.PromptTokens))
+}

@@ -138,7 +138,7 @@ func (e *engine) openSession(ctx context.Context, spec models.Spec, deps Deps) e
 			return fmt.Errorf("variant %s on %s: %w", c.variant, c.provider, err)
 		}
 		e.keeper = newKeeper(s, open, e.event)
-		e.info = describe(spec, e.manifest, c, e.tokenizer)
+		e.info = describe(e.manifest, c, e.tokenizer)
 		return nil
 	}
 	return errors.Join(refused...)
@@ -156,7 +156,7 @@ func openChecked(ctx context.Context, spec models.Spec, m *Manifest, c candidate
 	return s, nil
 }
 
-func describe(spec models.Spec, m *Manifest, c candidate, t *tokenizer.Tokenizer) models.Info {
+func describe(m *Manifest, c candidate, t *tokenizer.Tokenizer) models.Info {
 	info := models.Info{
 		MaxLength: t.MaxLength(),
 		ScoreKind: models.ScoreSigmoid,

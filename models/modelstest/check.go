@@ -126,13 +126,13 @@ func checkCancelled(call func(context.Context) error) error {
 	cancel()
 	err := call(cancelled)
 	if !errors.Is(err, context.Canceled) && models.KindOf(err) != models.KindCanceled {
-		return fmt.Errorf("under a cancelled context: %v", err)
+		return fmt.Errorf("under a cancelled context: %w", err)
 	}
 	late, cancel := context.WithTimeout(context.Background(), -1)
 	defer cancel()
 	err = call(late)
 	if !errors.Is(err, context.DeadlineExceeded) && models.KindOf(err) != models.KindDeadline {
-		return fmt.Errorf("past its deadline: %v", err)
+		return fmt.Errorf("past its deadline: %w", err)
 	}
 	return nil
 }

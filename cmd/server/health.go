@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/config"
+)
+
+const healthcheckTimeout = 5 * time.Second
+
+// healthcheck asks the server of the same configuration on this machine whether it is ready.
+func healthcheck(ctx context.Context, cfg *config.Config, stdout io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
+	defer cancel()
+	host := cfg.Server.Host
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	scheme, client := "http", http.Client{}
+	if cfg.Server.TLS.Cert != "" {
+		// The certificate names the server's public name, not this machine's.
+		scheme = "https"
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // own server, loopback
+	}
+	url := fmt.Sprintf("%s://%s/health/ready", scheme, net.JoinHostPort(host, strconv.Itoa(cfg.Server.Port)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+		return fmt.Errorf("%s answered %s: %s", url, resp.Status, body)
+	}
+	_, err = fmt.Fprintln(stdout, "ready")
+	return err
+}

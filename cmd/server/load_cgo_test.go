@@ -1,0 +1,227 @@
+//go:build cgo
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quadrate-maas/quadrate/internal/golden"
+)
+
+const companyTolerance = 1e-5
+
+// pool makes texts of 1 to 256 tokens, special tokens included in the latter.
+func pool(n int) []string {
+	words := strings.Fields("retrieval search ranking model vector query document index token batch cosine server answer latency memory")
+	r := rand.New(rand.NewPCG(1, 2))
+	texts := make([]string, n)
+	for i := range texts {
+		length := 1 + r.IntN(254)
+		picked := make([]string, length)
+		for j := range picked {
+			picked[j] = words[r.IntN(len(words))]
+		}
+		picked[0] = words[i%len(words)]
+		texts[i] = strings.Join(picked, " ")
+	}
+	return texts
+}
+
+// embedOver sends one embedding request and returns its vectors.
+func embedOver(ctx context.Context, client *http.Client, url string, texts []string) ([][]float32, error) {
+	data, err := json.Marshal(map[string]any{"model": "default", "input": texts})
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/embeddings", bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("status %d: %s", resp.StatusCode, body)
+	}
+	var answer embeddings
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, err
+	}
+	vectors := make([][]float32, len(answer.Data))
+	for i, d := range answer.Data {
+		vectors[i] = d.Embedding
+	}
+	return vectors, nil
+}
+
+// 64 clients send texts of 1 to 256 tokens: each answer must be the text's own, as it was
+// when the text was sent alone, and none may be lost.
+func TestManyClientsGetTheirOwnAnswers(t *testing.T) {
+	const clients = 64
+	duration := 30 * time.Second
+	if testing.Short() {
+		duration = 3 * time.Second
+	}
+	s := start(t, t.Context(), configFile(t, "", ", batcher: {queue_timeout: 60s}"))
+	texts := pool(128)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+	alone := make([][]float32, len(texts))
+	for i, text := range texts {
+		vectors, err := embedOver(t.Context(), client, s.url, []string{text})
+		require.NoError(t, err)
+		alone[i] = vectors[0]
+	}
+	var answered, requests atomic.Int64
+	var worst atomic.Uint64 // difference × 1e12
+	end := time.Now().Add(duration)
+	var group sync.WaitGroup
+	failures := make(chan error, clients)
+	for id := range clients {
+		group.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(id), 7))
+			for time.Now().Before(end) {
+				picked := make([]int, 1+r.IntN(3))
+				send := make([]string, len(picked))
+				for i := range picked {
+					picked[i] = r.IntN(len(texts))
+					send[i] = texts[picked[i]]
+				}
+				vectors, err := embedOver(t.Context(), client, s.url, send)
+				if err != nil || len(vectors) != len(send) {
+					failures <- fmt.Errorf("client %d: %d vectors for %d texts: %w", id, len(vectors), len(send), err)
+					return
+				}
+				requests.Add(1)
+				for i, v := range vectors {
+					difference := golden.Difference(v, alone[picked[i]])
+					if difference > companyTolerance {
+						failures <- fmt.Errorf("client %d: text %d differs from its own answer by %g", id, picked[i], difference)
+						return
+					}
+					for old := worst.Load(); uint64(difference*1e12) > old && !worst.CompareAndSwap(old, uint64(difference*1e12)); old = worst.Load() {
+					}
+					answered.Add(1)
+				}
+			}
+		})
+	}
+	group.Wait()
+	close(failures)
+	for err := range failures {
+		require.NoError(t, err)
+	}
+	require.Positive(t, answered.Load())
+	t.Logf("%d clients, %s: %d requests, %d texts, all answered; largest difference to the answer alone %.2g", clients, duration, requests.Load(), answered.Load(), float64(worst.Load())/1e12)
+}
+
+// SIGTERM under load: every request whose bytes had arrived is answered, and a kept connection
+// ends only after an answer that says so. Clients speak over raw connections, where nothing is
+// retried in secret.
+func TestShutdownUnderLoadLosesNothing(t *testing.T) {
+	const clients = 32
+	rounds := 5
+	if testing.Short() {
+		rounds = 1
+	}
+	for round := range rounds {
+		ctx, stopSignals := signal.NotifyContext(t.Context(), syscall.SIGTERM)
+		s := start(t, ctx, configFile(t, ", drain_delay: 500ms", ""))
+		var counts struct{ before, after, told atomic.Int64 }
+		var signalled atomic.Bool
+		failures := make(chan error, clients)
+		var group sync.WaitGroup
+		for id := range clients {
+			group.Go(func() {
+				if err := converse(s.addr, id, &signalled, &counts.before, &counts.after, &counts.told); err != nil {
+					failures <- err
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		signalled.Store(true)
+		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
+		group.Wait()
+		require.NoError(t, s.stop())
+		stopSignals()
+		close(failures)
+		for err := range failures {
+			require.NoError(t, err)
+		}
+		require.Equal(t, int64(clients), counts.told.Load())
+		require.Positive(t, counts.after.Load())
+		t.Logf("round %d: %d requests answered before the signal, %d after it, %d connections told to close, none lost", round, counts.before.Load(), counts.after.Load(), counts.told.Load())
+	}
+}
+
+// converse sends one request after the other over one connection until it is told to close.
+// Any end of the connection without that is an error.
+func converse(addr string, id int, signalled *atomic.Bool, before, after, told *atomic.Int64) error {
+	conn, err := net.Dial("tcp", addr) //nolint:noctx // bounded by the read deadline
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		return err
+	}
+	reader := bufio.NewReader(conn)
+	r := rand.New(rand.NewPCG(uint64(id), 3))
+	for i := 0; ; i++ {
+		body := fmt.Sprintf(`{"model":"default","input":["client %d says %d %s"]}`, id, i, strings.Repeat("word ", i%50))
+		if id%2 == 1 { // half of the clients pause, so that some requests begin after the signal
+			time.Sleep(time.Duration(r.IntN(200)) * time.Millisecond)
+		}
+		late := signalled.Load()
+		if _, err := fmt.Fprintf(conn, "POST /v1/embeddings HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", len(body), body); err != nil {
+			return fmt.Errorf("client %d, request %d: %w", id, i, err)
+		}
+		resp, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			return fmt.Errorf("client %d, request %d (sent after the signal: %t): %w", id, i, late, err)
+		}
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("client %d, request %d: status %d: %s", id, i, resp.StatusCode, answer)
+		}
+		if late {
+			after.Add(1)
+		} else {
+			before.Add(1)
+		}
+		if resp.Close {
+			if !signalled.Load() {
+				return errors.New("told to close before the signal")
+			}
+			told.Add(1)
+			return nil
+		}
+	}
+}

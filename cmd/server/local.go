@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/batcher"
+	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/inference"
+	"github.com/quadrate-maas/quadrate/metrics"
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+// localRuntime opens local models. There are two: ONNX Runtime where the program was built
+// with cgo, and one that refuses where it was not.
+type localRuntime interface {
+	// HasGPU reports whether provider (of the configuration) puts models on a GPU here.
+	HasGPU(provider string) bool
+	Open(ctx context.Context, spec models.Spec, hooks localHooks) (inference.Model, error)
+	// Describe says what runs, for the log.
+	Describe() string
+	// Close ends the runtime; all models must be closed before.
+	Close() error
+}
+
+// localHooks is what a local model reports to, and the time it has.
+type localHooks struct {
+	requestTimeout time.Duration
+	onRun          func(model string, stats batcher.RunStats)
+	onEvent        func(inference.Event)
+}
+
+// locals owns the local models: it loads them in their configured order and closes them.
+type locals struct {
+	runtime localRuntime
+	specs   []models.Spec
+	catalog *models.Catalog
+	log     *slog.Logger
+	metrics *metrics.Metrics
+	timeout time.Duration
+
+	entries []models.Entry
+	loaded  []inference.Model
+}
+
+// announce puts every model into the catalog as being loaded.
+func (l *locals) announce() error {
+	for _, spec := range l.specs {
+		tasks := spec.Tasks
+		if len(tasks) == 0 {
+			tasks = models.Tasks()
+		}
+		l.entries = append(l.entries, models.Entry{Name: spec.Name, Aliases: spec.Aliases, Tasks: tasks, Model: models.Placeholder{State: models.StateLoading, Reason: "it is being loaded"}})
+	}
+	return l.catalog.Replace(l.entries)
+}
+
+// load opens one model after the other: each measures its speed, which another's load would
+// distort. A model that is optional may be absent; any other failure ends the start.
+func (l *locals) load(ctx context.Context) error {
+	for i, spec := range l.specs {
+		model, err := l.runtime.Open(ctx, spec, localHooks{requestTimeout: l.timeout, onRun: l.metrics.ObserveRun, onEvent: l.event})
+		switch {
+		case err == nil:
+			l.loaded = append(l.loaded, model)
+			l.entries[i].Model = model
+			if len(spec.Tasks) == 0 {
+				l.entries[i].Tasks = model.Tasks()
+			}
+		case spec.Optional && errors.Is(err, inference.ErrAbsent):
+			reason := err.Error() + "; " + howToGet(spec)
+			l.entries[i].Model = models.Placeholder{State: models.StateUnavailable, Reason: reason}
+			l.log.Info("model is not available", "model", spec.Name, "reason", reason)
+		case errors.Is(err, inference.ErrAbsent):
+			return models.Errorf(models.KindUnavailable, "%v; %s, or mark the model as optional", err, howToGet(spec)).In(spec.Name, "load")
+		default:
+			return models.Errorf(models.KindUnavailable, "%v", err).In(spec.Name, "load")
+		}
+		if err := l.catalog.Replace(l.entries); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// howToGet says how a model's files are made.
+func howToGet(spec models.Spec) string {
+	return "get it with: scripts/export_onnx.sh " + spec.Name + " --out " + spec.Path
+}
+
+// filesOf reports whether a model's files are there.
+func filesOf(spec models.Spec) error {
+	if _, err := os.Stat(filepath.Join(spec.Path, inference.ManifestFile)); err != nil {
+		return errors.New("its files are absent; " + howToGet(spec))
+	}
+	return nil
+}
+
+func (l *locals) event(ev inference.Event) {
+	log := l.log.With("model", ev.Model)
+	switch ev.Kind {
+	case inference.EventLoaded:
+		log.Info("model loaded", "provider", ev.Provider, "variant", ev.Variant,
+			"tokens_per_second", int(ev.TokensPerSecond), "max_tokens", ev.MaxTokens, "took", ev.Took.Round(time.Millisecond).String())
+		l.metrics.SetProvider(ev.Model, ev.Provider, ev.Variant)
+	case inference.EventProviderRefused:
+		level := slog.LevelDebug
+		if ev.Asked {
+			level = slog.LevelWarn
+		}
+		log.Log(context.Background(), level, "execution provider not available, trying the next", "provider", ev.Provider, "reason", ev.Err)
+	case inference.EventFailed:
+		log.Error("model failed", "error", ev.Err)
+	default:
+		log.Info("model " + string(ev.Kind))
+	}
+}
+
+// close drains and closes the models, then the runtime.
+func (l *locals) close() error {
+	var problems []error
+	for _, model := range l.loaded {
+		problems = append(problems, model.Close())
+	}
+	return errors.Join(append(problems, l.runtime.Close())...)
+}
+
+// gpuExpected reports whether every local model is to run on a GPU.
+func gpuExpected(cfg *config.Config, runtime localRuntime) bool {
+	for _, spec := range cfg.Specs() {
+		if !runtime.HasGPU(spec.Runtime.Provider) {
+			return false
+		}
+	}
+	return len(cfg.Models) > 0
+}

@@ -1,0 +1,56 @@
+//go:build cgo
+
+package main
+
+import (
+	"context"
+
+	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/inference"
+	"github.com/quadrate-maas/quadrate/inference/ort"
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/tokenizer"
+	"github.com/quadrate-maas/quadrate/tokenizer/hf"
+)
+
+// onnxLocals runs local models on ONNX Runtime.
+type onnxLocals struct {
+	*ort.Runtime
+	gate *tokenizer.Gate
+}
+
+func newLocalRuntime(cfg *config.Config) (localRuntime, error) {
+	rt, err := ort.Open(cfg.Runtime.Library)
+	if err != nil {
+		return nil, err
+	}
+	return onnxLocals{Runtime: rt, gate: tokenizer.NewGate(0)}, nil
+}
+
+func (o onnxLocals) HasGPU(provider string) bool {
+	switch provider {
+	case inference.ProviderCPU:
+		return false
+	case "", inference.ProviderAuto:
+		return o.CUDA() == nil
+	default:
+		return true
+	}
+}
+
+func (o onnxLocals) Describe() string {
+	return "ONNX Runtime " + o.Version() + " from " + o.Library()
+}
+
+func (o onnxLocals) Open(ctx context.Context, spec models.Spec, hooks localHooks) (inference.Model, error) {
+	return inference.Open(ctx, spec, inference.Deps{
+		NewSession:     o.NewSession,
+		NewEncoder:     newEncoder,
+		Gate:           o.gate,
+		RequestTimeout: hooks.requestTimeout,
+		OnRun:          hooks.onRun,
+		OnEvent:        hooks.onEvent,
+	})
+}
+
+func newEncoder(tokenizerJSON []byte) (tokenizer.Encoder, error) { return hf.New(tokenizerJSON) }

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"github.com/quadrate-maas/quadrate/config"
+)
+
+// errUsage says that the command line was wrong; what was wrong has been printed.
+var errUsage = errors.New("wrong usage")
+
+// run is the whole program: it returns when ctx has ended and everything has been shut down,
+// or when something failed. ready, when not nil, is given the listening address once the
+// models are loaded.
+func run(ctx context.Context, args, environ []string, stdout io.Writer, ready func(addr string)) error {
+	command, args := split(args)
+	flags := flag.NewFlagSet("quadrate", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	file := flags.String("config", "", "configuration `FILE` (QUADRATE_CONFIG; default configs/server.yaml)")
+	check := flags.Bool("check", false, "check the configuration and exit")
+	flags.Usage = func() { usage(flags) }
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return errUsage
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stdout, "unexpected argument %q\n", flags.Arg(0))
+		flags.Usage()
+		return errUsage
+	}
+	if command == "version" {
+		fmt.Fprintf(stdout, "quadrate %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return nil
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Load(config.LoadOptions{File: *file, Environ: environ, Dir: dir})
+	if err != nil {
+		return err
+	}
+	switch {
+	case *check:
+		return report(cfg, stdout)
+	case command == "healthcheck":
+		return healthcheck(ctx, cfg, stdout)
+	default:
+		return serve(ctx, cfg, stdout, ready)
+	}
+}
+
+// split takes a command off the front of the arguments.
+func split(args []string) (command string, rest []string) {
+	if len(args) > 0 && (args[0] == "version" || args[0] == "healthcheck" || args[0] == "serve") {
+		return args[0], args[1:]
+	}
+	return "serve", args
+}
+
+func usage(flags *flag.FlagSet) {
+	fmt.Fprint(flags.Output(), `Usage: quadrate [serve] [-config FILE] [-check]
+       quadrate healthcheck [-config FILE]    ask the running server whether it is ready
+       quadrate version
+
+`)
+	flags.PrintDefaults()
+}
+
+// report answers -check: the configuration is valid; where will it listen, what will it serve.
+func report(cfg *config.Config, stdout io.Writer) error {
+	fmt.Fprintf(stdout, "%s is valid: listens on %s, %d models\n", cfg.File, listenAddress(cfg), len(cfg.Models))
+	for _, spec := range cfg.Specs() {
+		note := ""
+		if err := filesOf(spec); err != nil {
+			note = " (" + err.Error() + ")"
+		}
+		fmt.Fprintf(stdout, "  %s from %s%s\n", spec.Name, spec.Path, note)
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/api"
+	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/metrics"
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/tokenizer/cl100k"
+)
+
+// serve starts listening, loads the models while it answers that it is not ready yet, and
+// serves until ctx ends. It shuts down in this order: not ready, drain delay, HTTP, batchers
+// and sessions, ONNX Runtime.
+func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func(addr string)) (err error) {
+	log := newLogger(cfg.Log, stdout)
+	runtime, err := newLocalRuntime(cfg)
+	if err != nil {
+		return err
+	}
+	m := metrics.New(version)
+	requestTimeout, shutdownTimeout := cfg.Server.Timeouts(gpuExpected(cfg, runtime))
+	catalog := &models.Catalog{}
+	local := &locals{runtime: runtime, specs: cfg.Specs(), catalog: catalog, log: log, metrics: m, timeout: requestTimeout}
+	defer func() { err = errors.Join(err, local.close()) }()
+	if err := local.announce(); err != nil {
+		return err
+	}
+	m.WatchQueues(queuesOf(catalog))
+
+	// Requests outlive ctx: they end with base, after the shutdown.
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	server, err := api.New(apiOptions(cfg, catalog, base, requestTimeout, log, m))
+	if err != nil {
+		return err
+	}
+	listener, err := listen(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	addr := listener.Addr().String()
+	log.Info("listening", "address", addr, "version", version, "runtime", runtime.Describe(), "config", cfg.File)
+
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	stop := stopper{server: server, drainDelay: cfg.Server.DrainDelay, timeout: shutdownTimeout, cancel: cancel, log: log, served: served}
+	if err := local.load(ctx); err != nil {
+		if ctx.Err() != nil {
+			return stop.now()
+		}
+		return errors.Join(err, stop.now())
+	}
+	log.Info("ready", "address", addr, "models", len(catalog.Entries()))
+	if ready != nil {
+		ready(addr)
+	}
+	select {
+	case <-ctx.Done():
+		return stop.drained()
+	case err := <-served:
+		return fmt.Errorf("serving ended: %w", err)
+	}
+}
+
+// stopper ends the HTTP side.
+type stopper struct {
+	server     *api.Server
+	drainDelay time.Duration
+	timeout    time.Duration
+	cancel     context.CancelFunc
+	log        *slog.Logger
+	served     <-chan error
+}
+
+// drained answers that it is not ready, goes on serving for the drain delay, so that whoever
+// sends requests sees it and stops, and then shuts down.
+func (s stopper) drained() error {
+	s.log.Info("stopping: draining", "delay", s.drainDelay.String())
+	s.server.Drain()
+	time.Sleep(s.drainDelay)
+	return s.now()
+}
+
+// now stops listening and waits for the requests in flight, up to the shutdown timeout.
+func (s stopper) now() error {
+	s.server.Drain()
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+	defer cancel()
+	err := s.server.Shutdown(ctx)
+	s.cancel()
+	if err != nil {
+		err = fmt.Errorf("shutdown: requests were still in flight after %s (server.shutdown_timeout): %w", s.timeout, err)
+	}
+	serveErr := <-s.served
+	s.log.Info("stopped")
+	return errors.Join(err, serveErr)
+}
+
+func listenAddress(cfg *config.Config) string {
+	return net.JoinHostPort(cfg.Server.Host, strconv.Itoa(cfg.Server.Port))
+}
+
+func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", listenAddress(cfg))
+	if err != nil {
+		return nil, fmt.Errorf("%w (server.host, server.port)", err)
+	}
+	if cfg.Server.TLS.Cert == "" {
+		return listener, nil
+	}
+	certificate, err := tls.LoadX509KeyPair(cfg.Server.TLS.Cert, cfg.Server.TLS.Key)
+	if err != nil {
+		_ = listener.Close()
+		return nil, fmt.Errorf("server.tls: %w", err)
+	}
+	return tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}), nil
+}
+
+func apiOptions(cfg *config.Config, catalog *models.Catalog, base context.Context, timeout time.Duration, log *slog.Logger, m *metrics.Metrics) api.Options { //nolint:revive // base is an option, not the call's context
+	return api.Options{
+		Catalog:        catalog,
+		BaseContext:    base,
+		BodyLimit:      int64(cfg.Server.BodyLimit),
+		BytesInFlight:  int64(cfg.Server.BytesInFlight),
+		MaxInputs:      cfg.Server.MaxInputs,
+		MaxDocuments:   cfg.Server.MaxDocuments,
+		RequestTimeout: timeout,
+		TokenIDs:       api.TokenIDMode(cfg.Server.TokenIDs),
+		DecodeTokenIDs: cl100k.Decode,
+		CORSOrigins:    cfg.Server.CORS.Origins,
+		Metrics:        m.Handler(),
+		Version:        version,
+		OnRequest:      func(ev api.RequestEvent) { observe(ev, log, m) },
+	}
+}

@@ -1,0 +1,285 @@
+//go:build cgo
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quadrate-maas/quadrate/internal/golden"
+)
+
+const minilm = "sentence-transformers/all-MiniLM-L6-v2"
+
+// output is a buffer that the server's goroutines write to while a test reads it.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// running is a server that a test started.
+type running struct {
+	url  string
+	addr string
+	log  *output
+	stop func() error // ends the server and waits for it
+}
+
+// configFile writes a configuration with MiniLM, any free port, and extra lines: for
+// server: and for the model.
+func configFile(t testing.TB, server, model string) string {
+	t.Helper()
+	root := golden.Root()
+	if !strings.Contains(server, "drain_delay") {
+		server += ", drain_delay: 0s"
+	}
+	text := fmt.Sprintf(`
+models_dir: %s
+log: {format: json, level: debug}
+server: {host: 127.0.0.1, port: 0%s}
+runtime: {library: %s, provider: cpu}
+models:
+  - {name: %s, aliases: [default], path: all-MiniLM-L6-v2, tasks: [embed, rerank]%s}
+  - {name: test/xlmr-rerank, path: ../testmodels/xlmr-rerank, tasks: [rerank], optional: true}
+  - {name: absent/model, path: no-such-folder, optional: true}
+`, filepath.Join(root, "var", "models"), server, golden.Library(), minilm, model)
+	file := filepath.Join(t.TempDir(), "server.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	return file
+}
+
+// start runs the whole program under ctx until stop, or until the test ends.
+func start(t testing.TB, ctx context.Context, file string) running { //nolint:revive // the testing.TB comes first in helpers
+	t.Helper()
+	golden.Model(t, "models/all-MiniLM-L6-v2")
+	ctx, cancel := context.WithCancel(ctx)
+	log := &output{}
+	ready, done := make(chan string, 1), make(chan error, 1)
+	go func() {
+		done <- run(ctx, []string{"-config", file}, nil, log, func(addr string) { ready <- addr })
+	}()
+	stop := sync.OnceValue(func() error {
+		cancel()
+		return <-done
+	})
+	select {
+	case addr := <-ready:
+		t.Cleanup(func() { require.NoError(t, stop()) })
+		return running{url: "http://" + addr, addr: addr, log: log, stop: stop}
+	case err := <-done:
+		cancel()
+		require.NoError(t, err, log.String())
+		t.Fatal("the server ended before it was ready")
+	}
+	panic("unreachable")
+}
+
+func get(t testing.TB, url string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	return exchange(t, req)
+}
+
+func post(t testing.TB, url string, body any) (int, string) {
+	t.Helper()
+	data, err := json.Marshal(body)
+	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(data))
+	require.NoError(t, err)
+	return exchange(t, req)
+}
+
+func exchange(t testing.TB, req *http.Request) (int, string) {
+	t.Helper()
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	data, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(data)
+}
+
+type embeddings struct {
+	Data []struct {
+		Embedding []float32 `json:"embedding"`
+		Index     int       `json:"index"`
+	} `json:"data"`
+	Usage struct {
+		PromptTokens int `json:"prompt_tokens"`
+	} `json:"usage"`
+}
+
+func TestServesTheGoldensOverHTTP(t *testing.T) {
+	s := start(t, t.Context(), configFile(t, "", ""))
+	g := golden.Read(t, "minilm")
+	var texts []string
+	for _, item := range g.Items {
+		texts = append(texts, item.Text)
+	}
+	status, body := post(t, s.url+"/v1/embeddings", map[string]any{"model": minilm, "input": texts})
+	require.Equal(t, http.StatusOK, status, body)
+	var answer embeddings
+	require.NoError(t, json.Unmarshal([]byte(body), &answer))
+	require.Len(t, answer.Data, len(texts))
+	worst := 0.0
+	for i, item := range g.Items {
+		difference := golden.Difference(answer.Data[i].Embedding, item.Vector)
+		require.LessOrEqual(t, difference, 1e-5, item.Name)
+		worst = max(worst, difference)
+	}
+	t.Logf("%d texts over HTTP, largest difference to sentence-transformers %.2g", len(texts), worst)
+}
+
+func TestRanksTwentyDocumentsInTheReferenceOrder(t *testing.T) {
+	s := start(t, t.Context(), configFile(t, "", ""))
+	for _, set := range golden.Read(t, "minilm_rerank").Sets {
+		status, body := post(t, s.url+"/v2/rerank", map[string]any{"model": "default", "query": set.Query, "documents": set.Documents})
+		require.Equal(t, http.StatusOK, status, body)
+		var answer struct {
+			Results []struct {
+				Index int     `json:"index"`
+				Score float64 `json:"relevance_score"`
+			} `json:"results"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(body), &answer))
+		var order []int
+		for _, r := range answer.Results {
+			order = append(order, r.Index)
+			require.InDelta(t, set.Scores[r.Index], r.Score, 1e-5)
+		}
+		require.Equal(t, set.Order, order, set.Name)
+		t.Logf("%s: %d documents in the reference's order", set.Name, len(order))
+	}
+}
+
+func TestRoutesOverTheRealModel(t *testing.T) {
+	s := start(t, t.Context(), configFile(t, "", ""))
+	status, body := post(t, s.url+"/embed", map[string]any{"inputs": []string{"a", "b"}})
+	require.Equal(t, http.StatusOK, status, body)
+	var vectors [][]float32
+	require.NoError(t, json.Unmarshal([]byte(body), &vectors))
+	require.Len(t, vectors, 2)
+	status, body = post(t, s.url+"/rerank", map[string]any{"query": "cat", "texts": []string{"dog", "a cat"}, "return_text": true})
+	require.Equal(t, http.StatusOK, status, body)
+	require.True(t, strings.HasPrefix(body, `[{"index":1,`), body)
+	for _, path := range []string{"/v1/rerank", "/rerank", "/reranking", "/v1/v2/rerank"} {
+		status, body = post(t, s.url+path, map[string]any{"model": "test/xlmr-rerank", "query": "cat", "documents": []string{"dog", "a cat"}})
+		require.Equal(t, http.StatusOK, status, body)
+	}
+	status, body = get(t, s.url+"/v1/models")
+	require.Equal(t, http.StatusOK, status)
+	for _, part := range []string{`"` + minilm + `"`, `"absent/model"`, `"unavailable"`, `"cosine"`, `"sigmoid"`, `"fp32"`} {
+		require.Contains(t, body, part)
+	}
+	for _, path := range []string{"/health", "/health/live", "/health/ready", "/v1/models/" + minilm} {
+		status, body = get(t, s.url+path)
+		require.Equal(t, http.StatusOK, status, body)
+	}
+	status, body = post(t, s.url+"/v1/embeddings", map[string]any{"model": "absent/model", "input": "x"})
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, body, "scripts/export_onnx.sh absent/model --out ")
+}
+
+func TestMetricsAndLogOfARequest(t *testing.T) {
+	s := start(t, t.Context(), configFile(t, "", ""))
+	status, _ := post(t, s.url+"/v1/embeddings", map[string]any{"model": "default", "input": []string{"one", "two words"}})
+	require.Equal(t, http.StatusOK, status)
+	status, _ = post(t, s.url+"/v1/embeddings", map[string]any{"model": "../../etc/passwd", "input": "x"})
+	require.Equal(t, http.StatusNotFound, status)
+	var body string
+	require.Eventually(t, func() bool {
+		_, body = get(t, s.url+"/metrics")
+		return strings.Contains(body, `quadrate_requests_total{model="`+minilm+`",route="/v1/embeddings",status="200"} 1`)
+	}, 10*time.Second, 10*time.Millisecond)
+	for _, line := range []string{
+		`quadrate_items_total{model="` + minilm + `"} 2`,
+		`quadrate_tokens_total{model="` + minilm + `"} 7`,
+		`quadrate_execution_provider{model="` + minilm + `",provider="cpu",variant="fp32"} 1`,
+		`quadrate_batch_tokens_sum{model="` + minilm + `"} 7`,
+		`quadrate_queue_items{model="` + minilm + `"} 0`,
+		`quadrate_model_ready{model="absent/model"} 0`,
+		`quadrate_requests_total{model="",route="/v1/embeddings",status="404"} 1`,
+	} {
+		require.Contains(t, body, line)
+	}
+	require.NotContains(t, body, "passwd")
+	require.NoError(t, s.stop())
+	var found map[string]any
+	for line := range strings.Lines(s.log.String()) {
+		var event map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &event), line)
+		if event["msg"] == "request" && event["status"] == 200.0 && event["route"] == "/v1/embeddings" {
+			found = event
+		}
+	}
+	require.NotNil(t, found)
+	require.Equal(t, minilm, found["model"])
+	require.Equal(t, 2.0, found["items"])
+	require.Equal(t, 7.0, found["tokens"])
+	require.NotEmpty(t, found["id"])
+}
+
+func TestAStartThatFailsSaysWhy(t *testing.T) {
+	golden.Model(t, "models/all-MiniLM-L6-v2")
+	absent := configFile(t, "", "")
+	text, err := os.ReadFile(absent)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(absent, bytes.ReplaceAll(text, []byte("no-such-folder, optional: true"), []byte("no-such-folder")), 0o600))
+	s := start(t, t.Context(), configFile(t, "", ""))
+	_, port, _ := strings.Cut(s.addr, ":")
+	for name, c := range map[string]struct {
+		file, want string
+		environ    []string
+	}{
+		"a model that must be there": {file: absent, want: "absent/model: load: model files are absent: there is no "},
+		"how to get it":              {file: absent, want: "get it with: scripts/export_onnx.sh absent/model --out "},
+		"a port that is taken":       {file: configFile(t, "", ""), environ: []string{"QUADRATE_SERVER_PORT=" + port}, want: "address already in use (server.host, server.port)"},
+		"a library that is not there": {file: configFile(t, "", ""), environ: []string{"QUADRATE_RUNTIME_LIBRARY=/no/such.so"},
+			want: "ONNX Runtime library (runtime.library, QUADRATE_ORT_LIBRARY): stat /no/such.so"},
+		"a bad setting":   {file: configFile(t, ", prot: 1", ""), want: "prot"},
+		"no such file":    {file: "/no/such/server.yaml", want: "/no/such/server.yaml"},
+		"a bad provider":  {file: configFile(t, "", ", provider: openvino"), want: `"openvino"; this program has cpu and cuda`},
+		"no such variant": {file: configFile(t, "", ", variant: trt"), want: "variant trt for provider cpu is not there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := run(t.Context(), []string{"-config", c.file}, c.environ, io.Discard, nil)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestHealthcheckCommand(t *testing.T) {
+	file := configFile(t, "", "")
+	s := start(t, t.Context(), file)
+	_, port, _ := strings.Cut(s.addr, ":")
+	var out output
+	require.NoError(t, run(t.Context(), []string{"healthcheck", "-config", file}, []string{"QUADRATE_SERVER_PORT=" + port}, &out, nil))
+	require.Equal(t, "ready\n", out.String())
+	require.NoError(t, s.stop())
+	require.Error(t, run(t.Context(), []string{"healthcheck", "-config", file}, []string{"QUADRATE_SERVER_PORT=" + port}, &out, nil))
+}

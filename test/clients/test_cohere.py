@@ -1,0 +1,71 @@
+"""The official Cohere clients, v1 and v2, against the real server."""
+
+import cohere
+import pytest
+
+from conftest import MODEL
+
+QUERY = "What is the capital of the United States?"
+DOCUMENTS = [
+    "Carson City is the capital city of the American state of Nevada.",
+    "Washington, D.C. is the capital of the United States.",
+    "Capital punishment has existed in the United States since before it was a country.",
+    "Cats sleep most of the day.",
+]
+
+
+def v2(server) -> cohere.ClientV2:
+    return cohere.ClientV2(base_url=server.url, api_key="unused")
+
+
+def v1(server) -> cohere.Client:
+    return cohere.Client(base_url=server.url, api_key="unused")
+
+
+def test_v2_rerank(server):
+    answer = v2(server).rerank(model=MODEL, query=QUERY, documents=DOCUMENTS)
+    assert answer.results[0].index == 1
+    assert answer.results[-1].index == 3
+    scores = [result.relevance_score for result in answer.results]
+    assert scores == sorted(scores, reverse=True)
+    assert sorted(result.index for result in answer.results) == [0, 1, 2, 3]
+
+
+def test_v2_top_n(server):
+    assert len(v2(server).rerank(model=MODEL, query=QUERY, documents=DOCUMENTS, top_n=2).results) == 2
+    assert len(v2(server).rerank(model=MODEL, query=QUERY, documents=DOCUMENTS, top_n=99).results) == 4
+
+
+def test_v1_rerank_returns_documents(server):
+    answer = v1(server).rerank(model=MODEL, query=QUERY, documents=[{"text": text} for text in DOCUMENTS], return_documents=True)
+    assert answer.results[0].document.text == DOCUMENTS[1]
+
+
+def test_documents_only_when_asked(server):
+    answer = v1(server).rerank(model=MODEL, query=QUERY, documents=DOCUMENTS)
+    assert answer.results[0].document is None
+
+
+def test_400(server):
+    with pytest.raises(cohere.BadRequestError) as failure:
+        v2(server).rerank(model=MODEL, query=QUERY, documents=[])
+    assert "documents" in failure.value.body["message"]
+
+
+def test_404(server):
+    with pytest.raises(cohere.NotFoundError) as failure:
+        v2(server).rerank(model="no-such-model", query=QUERY, documents=DOCUMENTS)
+    assert "no-such-model" in failure.value.body["message"]
+
+
+def test_503(server):
+    options = {"max_retries": 0}
+    with pytest.raises(cohere.ServiceUnavailableError):
+        v2(server).rerank(model="absent/model", query=QUERY, documents=DOCUMENTS, request_options=options)
+
+
+def test_504(server):
+    documents = [f"{i} " + "many long documents to be ranked " * 100 for i in range(400)]
+    with pytest.raises(cohere.errors.GatewayTimeoutError):
+        v2(server).rerank(model=MODEL, query=QUERY, documents=documents,
+                          request_options={"max_retries": 0, "additional_headers": {"X-Request-Timeout": "0.2"}})

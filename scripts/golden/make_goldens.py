@@ -27,7 +27,9 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minilm", type=Path, default=ROOT / "var/src/all-MiniLM-L6-v2")
     parser.add_argument("--models", type=Path, default=ROOT / "testdata/models")
     parser.add_argument("--out", type=Path, default=ROOT / "testdata/golden")
@@ -136,7 +138,8 @@ def header(name: str) -> dict:
     libraries = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
     return {
         "model": name,
-        "libraries": {library: version(library) for library in libraries} | {"python": platform.python_version()},
+        "libraries": {library: version(library) for library in libraries}
+        | {"python": platform.python_version()},
     }
 
 

@@ -62,7 +62,9 @@ TINY = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=HERE.parent.parent / "testdata" / "models")
     out = parser.parse_args().out
     wordpiece, unigram = make_wordpiece(), train_unigram()
@@ -221,7 +223,9 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
 
 def save_bfloat16(tensors: dict[str, np.ndarray]) -> bytes:
     """A safetensors file of bfloat16, which the library does not write from numpy."""
-    data = save({name: tensor.view(np.float16) for name, tensor in tensors.items()}, metadata={"format": "pt"})
+    data = save(
+        {name: tensor.view(np.float16) for name, tensor in tensors.items()}, metadata={"format": "pt"}
+    )
     length = int.from_bytes(data[:8], "little")
     header = data[8 : 8 + length].replace(b'"dtype":"F16"', b'"dtype":"BF16"').rstrip()
     header += b" " * (-len(header) % 8)
@@ -273,7 +277,9 @@ def wordpiece_vocabulary() -> dict[str, int]:
     vocabulary = BERT_SPECIALS + letters + ["##" + letter for letter in letters]
     for counts, limit in ((pieces, WORDPIECE_SIZE - 200), (words, WORDPIECE_SIZE)):
         ranked = sorted(counts, key=lambda token: (-counts[token], token))
-        vocabulary += [token for token in ranked if token not in vocabulary][: max(0, limit - len(vocabulary))]
+        vocabulary += [token for token in ranked if token not in vocabulary][
+            : max(0, limit - len(vocabulary))
+        ]
     return {token: index for index, token in enumerate(vocabulary)}
 
 

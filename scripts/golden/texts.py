@@ -60,7 +60,7 @@ MINILM = {
     "code_go": 'if err != nil {\n\treturn fmt.Errorf("open %s: %w", path, err)\n}',
     "code_sql": "SELECT name, price FROM products WHERE price < 100 ORDER BY name;",
     "json": '{"model": "all-MiniLM-L6-v2", "input": ["a", "b"], "n": null}',
-    "html": "<p class=\"x\">Hello &amp; <b>welcome</b></p>",
+    "html": '<p class="x">Hello &amp; <b>welcome</b></p>',
     "mathematics": "∑_{i=1}^{n} x_i² ≤ ∫ f(x) dx, α ≈ 3.14 ± 0.01",
     "punctuation": "?!",
     "punctuation_long": "...---...!!!???;;;:::",
@@ -203,7 +203,17 @@ PAIRS = {
 }
 for _count in (1, 2, 5, 20, 50, 60, 61, 62, 63, 80, 110, 118, 119, 120, 121, 122, 123, 124, 125, 126, 160):
     PAIRS[f"query_1_document_{_count}"] = ("the", "the " * _count)
-for _query, _document in ((62, 61), (62, 62), (62, 63), (63, 62), (63, 63), (61, 90), (90, 61), (124, 1), (140, 140)):
+for _query, _document in (
+    (62, 61),
+    (62, 62),
+    (62, 63),
+    (63, 62),
+    (63, 63),
+    (61, 90),
+    (90, 61),
+    (124, 1),
+    (140, 140),
+):
     PAIRS[f"query_{_query}_document_{_document}"] = ("the " * _query, "of " * _document)
 
 CLASSIFY = {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Runs steps with a line of progress and its time each. Sourced by setup.sh, which defines the
 # steps (step_NAME), what each is made from (inputs NAME), what it makes (result NAME) and the
 # line that announces it (title NAME); var and stamps are its folders.

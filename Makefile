@@ -1,0 +1,68 @@
+# Everything a developer or an operator types. `make` alone prints this help.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash -o pipefail
+
+export GOLANGCI_VERSION := v2.15.0
+export GOTESTSUM_VERSION := v1.13.0
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+GOTESTSUM := var/tools/gotestsum --format pkgname --hide-summary=skipped
+timed = @scripts/setup/timed.sh "$(1)"
+
+.PHONY: help
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Fetch and build what running needs (below var/; again: only what is missing)
+	@scripts/setup/setup.sh
+
+.PHONY: build
+build: setup ## Build bin/quadrate
+	$(call timed,build) go build -ldflags "$(LDFLAGS)" -o bin/quadrate ./cmd/server
+
+.PHONY: run
+run: build ## Set up, build and serve on http://localhost:8000 (ARGS="-config FILE")
+	@bin/quadrate $(ARGS)
+
+.PHONY: demo
+demo: build ## Start on a free port, send a rerank and an embedding, print the answers, stop
+	@var/venv/bin/python scripts/demo.py bin/quadrate
+
+.PHONY: check
+check: ## Format, vet and the tests that need no native library (under a minute once compiled)
+	$(call timed,format) scripts/check_format.sh
+	$(call timed,vet) env CGO_ENABLED=0 go vet ./...
+	$(call timed,build without cgo) env CGO_ENABLED=0 go build ./...
+	$(call timed,tests without cgo) env CGO_ENABLED=0 go test ./...
+	$(call timed,import table) go test -count=1 ./internal/arch
+
+.PHONY: test
+test: test-setup ## Set up what is missing and run every test (what .ci/run runs)
+	@scripts/test.sh
+
+.PHONY: test-setup
+test-setup:
+	@scripts/setup/setup.sh tools modules onnxruntime tokenizers exporter model testmodels pytest clients gotestsum lint
+
+.PHONY: test-short
+test-short: ## The Go tests with native libraries, without the long end-to-end runs
+	$(call timed,go test) env QUADRATE_REQUIRE_MODELS=1 go test -short ./...
+
+.PHONY: lint
+lint: ## golangci-lint
+	@scripts/setup/setup.sh tools modules tokenizers lint
+	$(call timed,golangci-lint) var/tools/golangci-lint run
+
+.PHONY: vuln
+vuln: ## govulncheck; needs the vulnerability database on the network
+	$(call timed,govulncheck) go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
+
+.PHONY: bench
+bench: ## The Go benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: clean
+clean: ## Remove what was built; keeps var/ (remove that folder by hand to start anew)
+	rm -rf bin

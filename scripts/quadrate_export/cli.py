@@ -1,0 +1,131 @@
+"""The command line: arguments in, one-line errors out."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from . import __version__
+from .arithmetic import VARIANTS
+from .errors import ExportError
+from .modules import POOLINGS
+
+_EXAMPLES = """\
+examples:
+  scripts/export_onnx.sh BAAI/bge-reranker-v2-m3
+  scripts/export_onnx.sh intfloat/multilingual-e5-small --variant fp32,int8
+  scripts/export_onnx.sh ./my-model --out var/models/my-model --max-length 512
+  scripts/export_onnx.sh --random config.json --seed 1 --tokenizer ./my-model --out var/models/random
+
+environment:
+  QUADRATE_MODELS_DIR  where model folders go without --out (default var/models)
+  QUADRATE_PYTHON      the Python to run (default var/venv/bin/python)
+  HF_TOKEN, HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE: as huggingface_hub reads them
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0 done, 1 failed, 2 wrong usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    _check(parser, options)
+    try:
+        return _export(options)
+    except (ExportError, OSError, KeyboardInterrupt) as error:
+        if options.debug:
+            raise
+        message = "interrupted" if isinstance(error, KeyboardInterrupt) else error
+        print(f"export_onnx: error: {message}", file=sys.stderr)
+        return 1
+
+
+def _export(options: argparse.Namespace) -> int:
+    # The libraries take a second to load, which --help and wrong usage need not wait for.
+    from . import source
+    from .export import Exporter, Random, Request
+
+    started = time.monotonic()
+    random = None
+    if options.random:
+        random = Random(options.random, options.seed, options.tokenizer)
+        found = source.Source(options.random, options.source or f"random/{options.random.stem}", "")
+    else:
+        found = source.find(options.model, options.revision)
+        found = source.Source(found.directory, options.source or found.name, found.revision)
+    out = options.out or source.default_folder(options.name or found.name)
+    request = Request(
+        source=found,
+        out=out,
+        variants=options.variant,
+        max_length=options.max_length,
+        pooling=options.pooling,
+        random=random,
+        force=options.force,
+    )
+    result = Exporter(request, lambda line: print(line, flush=True)).run()
+    seconds = f"{time.monotonic() - started:.1f} s"
+    if result.made:
+        print(f"{found.name}: {', '.join(result.made)} in {out}, {seconds}")
+    else:
+        print(f"{found.name}: {out} is up to date ({', '.join(result.kept)}), nothing to do, {seconds}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/export_onnx.sh",
+        description="Writes a BERT, RoBERTa or XLM-RoBERTa model as a fused ONNX graph with a manifest, "
+        "for Quadrate to serve.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("model", nargs="?", metavar="MODEL", help="a local directory or a Hugging Face id")
+    add(
+        "--variant",
+        action="append",
+        type=_variants,
+        metavar="NAME[,NAME]",
+        help=f"{', '.join(VARIANTS)}; may be repeated (default fp32)",
+    )
+    add("--out", type=Path, metavar="DIR", help="the model folder (default: see environment, plus the name)")
+    add(
+        "--name",
+        metavar="NAME",
+        help="the folder's name when --out is not given (default: MODEL's last part)",
+    )
+    add("--source", metavar="ID", help="the source to record in the manifest (default: MODEL)")
+    add("--revision", metavar="REV", help="branch, tag or commit on the hub")
+    add("--max-length", type=int, metavar="N", help="longest input in tokens, special ones included")
+    add("--pooling", choices=POOLINGS, help="for models without a modules.json (default mean)")
+    add(
+        "--random", type=Path, metavar="CONFIG", help="random weights for this config.json, in place of MODEL"
+    )
+    add("--seed", type=int, default=0, metavar="N", help="of the random weights (default 0)")
+    add("--tokenizer", type=Path, metavar="DIR", help="where a random model takes its tokenizer and modules")
+    add("--force", action="store_true", help="write again what is up to date")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    add("--version", action="version", version=f"quadrate_export {__version__}")
+    return parser
+
+
+def _variants(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"{text!r}: choose from {', '.join(VARIANTS)}")
+    return names
+
+
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if bool(options.model) == bool(options.random):
+        parser.error("name either a MODEL or --random CONFIG")
+    if options.random and options.revision:
+        parser.error("--revision is for models on the hub")
+    if options.tokenizer and not options.random:
+        parser.error("--tokenizer is for --random: a model has its own")
+    if options.seed < 0:
+        parser.error("--seed must not be negative")
+    if options.name and ("/" in options.name or options.name in (".", "..")):
+        parser.error("--name is a folder's name, without a slash; --out takes a path")
+    options.variant = tuple(name for names in options.variant or [["fp32"]] for name in names)

@@ -1,0 +1,145 @@
+"""Collects nodes and weights of an ONNX graph and writes them to disk.
+
+Weights are kept as recipes and made when they are written, so that a model of
+any size needs memory for one tensor when its weights go to a side file, and
+for two copies when they fit into the graph's own file.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from .errors import ExportError
+
+OPSET = 17
+IR_VERSION = 8
+CONTRIB = "com.microsoft"
+ATTENTION_OPS = ("Attention", "MultiHeadAttention", "PackedAttention")
+
+# A protobuf message ends at 2 GiB; the rest of the graph needs a little room.
+INLINE_LIMIT = 2**31 - 2**24
+
+_ALIGNMENT = 4096  # ONNX Runtime maps a tensor of a side file only from a page's start
+_SMALL = 1024  # bytes below which a tensor always stays in the graph's file
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    make: Callable[[], np.ndarray]
+
+    @property
+    def size(self) -> int:
+        return self.dtype.itemsize * math.prod(self.shape)
+
+    def values(self) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            array = np.asarray(self.make(), dtype=self.dtype, order="C")
+        if array.shape != self.shape:
+            raise ValueError(f"{self.name} has shape {array.shape}, expected {self.shape}")
+        if not np.isfinite(array).all():
+            raise ExportError(f"{self.name} has values that {self.dtype} cannot hold")
+        return array
+
+
+class Graph:
+    """An ONNX graph under construction. Values are named by the node that makes them."""
+
+    def __init__(self):
+        self._nodes: list[onnx.NodeProto] = []
+        self._parameters: dict[str, _Parameter] = {}
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+
+    def input(self, name: str, shape: list[str]) -> str:
+        """Declares an int64 input."""
+        self._inputs.append(helper.make_tensor_value_info(name, TensorProto.INT64, shape))
+        return name
+
+    def output(self, name: str, shape: list[str | int]) -> None:
+        """Declares a float32 output."""
+        self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+
+    def parameter(
+        self, name: str, shape: tuple[int, ...], make: Callable[[], np.ndarray], dtype=np.float32
+    ) -> str:
+        """A weight that make returns when it is written."""
+        if name not in self._parameters:
+            self._parameters[name] = _Parameter(name, tuple(shape), np.dtype(dtype), make)
+        return name
+
+    def constant(self, name: str, values, dtype) -> str:
+        """A small fixed tensor."""
+        array = np.asarray(values, dtype=dtype)
+        return self.parameter(name, array.shape, lambda: array, dtype)
+
+    def node(self, op: str, inputs: list[str], name: str, domain: str = "", **attributes) -> str:
+        """Adds a node whose first output bears its name."""
+        self.nodes(op, inputs, [name], domain, **attributes)
+        return name
+
+    def nodes(
+        self, op: str, inputs: list[str], outputs: list[str], domain: str = "", **attributes
+    ) -> list[str]:
+        """Adds a node with several outputs, named after the first."""
+        node = helper.make_node(op, inputs, outputs, name=outputs[0], domain=domain, **attributes)
+        self._nodes.append(node)
+        return outputs
+
+    def write(self, path: Path, inline_limit: int = INLINE_LIMIT) -> list[Path]:
+        """Writes the graph to path, and its weights beside it when they are too large.
+
+        Returns the files written, the graph's own first.
+        """
+        model = self._model()
+        total = sum(parameter.size for parameter in self._parameters.values())
+        if total <= inline_limit:
+            for parameter in self._parameters.values():
+                _inline(parameter, model.graph.initializer.add())
+            path.write_bytes(model.SerializeToString())
+            return [path]
+        side = path.with_name(path.name + "_data")
+        with side.open("wb") as file:
+            for parameter in self._parameters.values():
+                _external(parameter, model.graph.initializer.add(), file, side.name)
+        path.write_bytes(model.SerializeToString())
+        return [path, side]
+
+    def _model(self) -> onnx.ModelProto:
+        """The graph without its weights."""
+        graph = helper.make_graph(self._nodes, "encoder", self._inputs, self._outputs)
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
+        return onnx.ModelProto(
+            ir_version=IR_VERSION, producer_name="quadrate_export", opset_import=opsets, graph=graph
+        )
+
+
+def _inline(parameter: _Parameter, tensor: TensorProto) -> None:
+    _describe(parameter, tensor)
+    tensor.raw_data = parameter.values().tobytes()
+
+
+def _external(parameter: _Parameter, tensor: TensorProto, file: BinaryIO, location: str) -> None:
+    if parameter.size < _SMALL:
+        _inline(parameter, tensor)
+        return
+    _describe(parameter, tensor)
+    file.seek(-file.tell() % _ALIGNMENT, 1)
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", file.tell()), ("length", parameter.size)):
+        tensor.external_data.add(key=key, value=str(value))
+    file.write(parameter.values().data)
+
+
+def _describe(parameter: _Parameter, tensor: TensorProto) -> None:
+    tensor.name = parameter.name
+    tensor.dims.extend(parameter.shape)
+    tensor.data_type = helper.np_dtype_to_tensor_dtype(parameter.dtype)

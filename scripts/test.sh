@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Runs every test, one stage after another, with the time of each. Stages (default: all, in
+# this order): check lint shell exporter go race clients
+# A Go test that skips fails its stage, unless scripts/expected_skips.txt names it.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+# gotest REPORT ARGUMENTS...: go test, with a report that is searched for skips.
+gotest() {
+  local report=$1
+  shift
+  QUADRATE_REQUIRE_MODELS=1 var/tools/gotestsum --format pkgname --jsonfile "$report" -- -count=1 "$@" || return
+  python3 scripts/skips.py "$report" scripts/expected_skips.txt
+}
+
+run_stage() {
+  case $1 in
+    check) make --no-print-directory check ;;
+    lint) var/tools/golangci-lint run ;;
+    shell)
+      git ls-files --cached --others --exclude-standard '*.sh' .ci/run | tr '\n' '\0' |
+        xargs -0 var/pytest-venv/bin/shellcheck --external-sources
+      ;;
+    exporter) var/pytest-venv/bin/python -m pytest -q scripts/tests ;;
+    go) gotest var/log/go.json -timeout 15m ./... ;;
+    # -short: under the race detector the long end-to-end runs would time the detector.
+    race) gotest var/log/race.json -race -short -timeout 20m ./... ;;
+    clients) go build -o bin/quadrate ./cmd/server && var/clients-venv/bin/python -m pytest -q test/clients ;;
+    *) echo "unknown stage '$1'; see scripts/test.sh" >&2; return 2 ;;
+  esac
+}
+
+if [ "${1:-}" = --stage ]; then
+  run_stage "$2"
+  exit
+fi
+
+mkdir -p var/log
+stages=("$@")
+[ "${#stages[@]}" -gt 0 ] || stages=(check lint shell exporter go race clients)
+summary=()
+failed=0
+for name in "${stages[@]}"; do
+  started=$(date +%s)
+  if scripts/setup/timed.sh "$name" scripts/test.sh --stage "$name"; then
+    word=passed
+  else
+    word=FAILED
+    failed=1
+  fi
+  summary+=("$(printf '%-9s %-7s %4d s' "$name" "$word" "$(($(date +%s) - started))")")
+done
+printf '\nStages:\n'
+printf '  %s\n' "${summary[@]}"
+exit "$failed"

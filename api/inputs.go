@@ -201,17 +201,35 @@ const (
 	TokenIDsRefuse TokenIDMode = "refuse"
 )
 
-// resolveIDs turns the token ids of an OpenAI request into what the model takes.
-func (s *Server) resolveIDs(l inputList, field string) error {
-	if !l.ids || s.options.TokenIDs == TokenIDsModel {
+// resolveIDs turns token ids into what the model takes. TEI's clients send ids of the model's
+// own vocabulary, whatever the mode is.
+func (s *Server) resolveIDs(x *call, e *embedding) error {
+	mode := s.options.TokenIDs
+	if x.dialect.tei {
+		mode = TokenIDsModel
+	}
+	switch {
+	case !e.inputs.ids:
 		return nil
+	case mode == TokenIDsRefuse:
+		return invalid(e.field, "%s holds token ids, which this server refuses (server.token_ids): send text; "+
+			"in LangChain set check_embedding_ctx_length=False", e.field)
+	case mode == TokenIDsCL100K:
+		if err := e.inputs.decode(e.field, s.options.DecodeTokenIDs); err != nil {
+			return err
+		}
 	}
-	if s.options.TokenIDs == TokenIDsRefuse {
-		return invalid(field, "%s holds token ids, which this server refuses (server.token_ids): send text; "+
-			"in LangChain set check_embedding_ctx_length=False", field)
-	}
+	x.http.Set("X-Token-Ids", string(mode))
+	return nil
+}
+
+// decode makes texts of token ids.
+func (l inputList) decode(field string, text func(ids []uint32) (string, error)) error {
 	for i, item := range l.items {
-		text, err := s.options.DecodeTokenIDs(item.IDs)
+		if item.IDs == nil {
+			continue
+		}
+		decoded, err := text(item.IDs)
 		if err != nil {
 			name := field
 			if l.listed {
@@ -219,20 +237,9 @@ func (s *Server) resolveIDs(l inputList, field string) error {
 			}
 			return invalid(name, "%s holds a token id that cl100k_base does not have (server.token_ids says which ids are taken)", name).Because(err)
 		}
-		l.items[i] = models.Input{Text: text}
+		l.items[i] = models.Input{Text: decoded}
 	}
 	return nil
-}
-
-// tokenIDs is the value of X-Token-Ids, empty where no ids were given.
-func (s *Server) tokenIDs(l inputList, tei bool) string {
-	switch {
-	case !l.ids:
-		return ""
-	case tei:
-		return string(TokenIDsModel)
-	}
-	return string(s.options.TokenIDs)
 }
 
 // checkDimensions refuses more dimensions than the model has.

@@ -97,13 +97,8 @@ func (s *Server) embed(ctx context.Context, x *call, e *embedding) (string, mode
 	if err := checkDimensions(e.dimensions, entry.Model.Info()); err != nil {
 		return "", none, err
 	}
-	if ids := s.tokenIDs(e.inputs, x.dialect.tei); ids != "" {
-		x.http.Set("X-Token-Ids", ids)
-	}
-	if !x.dialect.tei {
-		if err := s.resolveIDs(e.inputs, e.field); err != nil {
-			return "", none, err
-		}
+	if err := s.resolveIDs(x, e); err != nil {
+		return "", none, err
 	}
 	result, err := model.Embed(ctx, models.EmbedRequest{
 		Inputs:     e.inputs.items,

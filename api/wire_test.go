@@ -274,38 +274,26 @@ func TestTooManyConnections(t *testing.T) {
 
 // TestClientGone closes a connection while a model waits, over TCP and TLS.
 func TestClientGone(t *testing.T) {
-	for _, secure := range []bool{false, true} {
-		t.Run(fmt.Sprint("tls ", secure), func(t *testing.T) {
+	certified := httptest.NewUnstartedServer(nil)
+	certified.StartTLS()
+	defer certified.Close()
+	plain := func(ln net.Listener, _ *Server) net.Listener { return ln }
+	for name, secure := range map[string]func(net.Listener, *Server) net.Listener{
+		"tcp":          plain,
+		"tls":          func(ln net.Listener, s *Server) net.Listener { s.options.TLS = certified.TLS; return ln },
+		"tls listener": func(ln net.Listener, _ *Server) net.Listener { return tls.NewListener(ln, certified.TLS) },
+	} {
+		t.Run(name, func(t *testing.T) {
 			asked := make(chan func() bool)
-			waiting := &modelstest.Embedder{EmbedFunc: func(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
-				asked <- req.Caller.Gone
-				for !req.Caller.Gone() {
-					select {
-					case <-time.After(time.Millisecond):
-					case <-ctx.Done():
-						return models.EmbedResult{}, ctx.Err()
-					}
-				}
-				return models.EmbedResult{}, models.Errorf(models.KindCanceled, "the client has left")
-			}}
-			w := build(t, nil, models.Entry{Name: "waiting", Tasks: []models.Task{models.TaskEmbed}, Model: waiting})
-			ln := listen(t)
-			dial := func() net.Conn { c, err := net.Dial("tcp", w.addr); require.NoError(t, err); return c }
-			if secure {
-				server := httptest.NewUnstartedServer(nil)
-				server.StartTLS()
-				defer server.Close()
-				ln = tls.NewListener(ln, server.TLS)
-				dial = func() net.Conn {
-					c, err := tls.Dial("tcp", w.addr, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a test's own server
-					require.NoError(t, err)
-					return c
-				}
+			w := build(t, nil, untilGone(asked))
+			w.serve(t, secure(listen(t), w.Server))
+			c, err := net.Dial("tcp", w.addr)
+			require.NoError(t, err)
+			if name != "tcp" {
+				c = tls.Client(c, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a test's own server
 			}
-			w.serve(t, ln)
-			c := dial()
 			body := `{"model":"waiting","input":"x"}`
-			_, err := fmt.Fprintf(c, "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+			_, err = fmt.Fprintf(c, "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 			require.NoError(t, err)
 			gone := <-asked
 			require.False(t, gone())
@@ -317,6 +305,22 @@ func TestClientGone(t *testing.T) {
 			eventually(t, "still gone when the connection is closed", gone)
 		})
 	}
+}
+
+// untilGone is a model that waits until its caller is gone.
+func untilGone(asked chan<- func() bool) models.Entry {
+	embed := func(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
+		asked <- req.Caller.Gone
+		for !req.Caller.Gone() {
+			select {
+			case <-time.After(time.Millisecond):
+			case <-ctx.Done():
+				return models.EmbedResult{}, ctx.Err()
+			}
+		}
+		return models.EmbedResult{}, models.Errorf(models.KindCanceled, "the client has left")
+	}
+	return models.Entry{Name: "waiting", Tasks: []models.Task{models.TaskEmbed}, Model: &modelstest.Embedder{EmbedFunc: embed}}
 }
 
 func TestGoneOnReset(t *testing.T) {

@@ -90,8 +90,8 @@ class Exporter:
         self._check_inputs()
         fingerprint = self._fingerprint()
         existing = self._existing(fingerprint)
-        kept = [name for name in existing.get("variants", {}) if name not in self._missing(existing)]
         missing = self._missing(existing)
+        kept = [name for name in existing.get("variants", {}) if name not in missing]
         if not missing:
             return Result(kept=kept)
         self._refuse_foreign_folder()
@@ -107,7 +107,8 @@ class Exporter:
 
     def _fill(self, folder: Path, existing: dict, missing: list[str], fingerprint: str) -> None:
         if existing:
-            _link_tree(self._request.out, folder)
+            written = {FILES[name] for name in missing} | {FILES[name] + "_data" for name in missing}
+            _link_tree(self._request.out, folder, written | {manifest.NAME})
         else:
             self._copy_files(folder)
         checkpoint = Checkpoint(self._layout, self._weights())
@@ -238,12 +239,18 @@ class Exporter:
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             content = {}
-        if content.get("format") == manifest.FORMAT and content.get("input_sha256") == fingerprint:
+        same = content.get("format") == manifest.FORMAT and content.get("input_sha256") == fingerprint
+        if same and self._copies_are_whole(content):
             return content
         self._report(
-            f"{self._request.out} holds an export of something else, or an older one: it is replaced"
+            f"{self._request.out} holds an export of another input, or a damaged one: it is replaced"
         )
         return {}
+
+    def _copies_are_whole(self, content: dict) -> bool:
+        sums = {item["path"]: item for item in content["files"]}
+        names = ["config.json", *(path.name for path in self._copied())]
+        return all(_matches(self._request.out / name, sums.get(name)) for name in names)
 
     def _missing(self, existing: dict) -> list[str]:
         sums = {item["path"]: item for item in existing.get("files", [])}
@@ -295,9 +302,17 @@ def _matches(path: Path, entry: dict | None) -> bool:
     return manifest.sha256(path) == entry["sha256"]
 
 
-def _link_tree(source: Path, target: Path) -> None:
-    """Brings what is already in the folder along, without a second copy of its bytes."""
-    shutil.copytree(source, target, copy_function=_link, dirs_exist_ok=True)
+def _link_tree(source: Path, target: Path, without: set[str]) -> None:
+    """Brings what is already in the folder along, without a second copy of its bytes.
+
+    Files that are about to be written are left out: a link would be written through,
+    into the folder that is being served.
+    """
+
+    def ignore(_: str, names: list[str]) -> set[str]:
+        return without.intersection(names)
+
+    shutil.copytree(source, target, ignore=ignore, copy_function=_link, dirs_exist_ok=True)
 
 
 def _link(source: str, target: str) -> None:

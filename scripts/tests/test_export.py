@@ -156,6 +156,15 @@ def test_a_damaged_file_is_made_again(make_model, tmp_path, damage):
     assert path.read_bytes() == data and list(content["variants"]) == ["fp32", "fp16"]
 
 
+def test_a_damaged_tokenizer_is_made_again(make_model, tmp_path):
+    directory, out = make_model(), tmp_path / "out"
+    export(directory, out)
+    (out / "tokenizer.json").write_text("{}")
+    _, lines = export(directory, out)
+    assert any("damaged" in line for line in lines)
+    assert (out / "tokenizer.json").read_bytes() == (directory / "tokenizer.json").read_bytes()
+
+
 def test_another_input_replaces_the_folder(make_model, tmp_path):
     out = tmp_path / "out"
     export(make_model("one", seed=1), out, variants=("fp32", "fp16"))
@@ -190,6 +199,21 @@ def test_a_failure_leaves_the_target_as_it_was(make_model, tmp_path, monkeypatch
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"] + ["out"] * existing
     if existing:
         assert list(read(out)["variants"]) == ["fp32"] and not (out / "model_int8.onnx").exists()
+
+
+def test_files_in_use_are_never_written_into(make_model, tmp_path, monkeypatch):
+    directory, out = make_model(), tmp_path / "out"
+    export(directory, out)
+    (out / "model.onnx").write_bytes(b"damaged")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def fail(*_):
+        raise OSError("no rename")
+
+    monkeypatch.setattr(export_module, "_replace", fail)
+    with pytest.raises(OSError, match="no rename"):
+        export(directory, out, variants=("fp32", "int8"))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_weights_beside_the_graph(make_model, tmp_path):

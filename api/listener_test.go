@@ -1,0 +1,57 @@
+package api
+
+import (
+	"errors"
+	"net"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// shortOf is a listener that first fails with err some times.
+type shortOf struct {
+	net.Listener
+	err   error
+	times int
+}
+
+func (l *shortOf) Accept() (net.Conn, error) {
+	if l.times > 0 {
+		l.times--
+		return nil, &net.OpError{Op: "accept", Err: l.err}
+	}
+	return l.Listener.Accept()
+}
+
+func TestAcceptWaitsForFileDescriptors(t *testing.T) {
+	w := build(t, nil)
+	w.serve(t, &shortOf{Listener: listen(t), err: syscall.EMFILE, times: 3})
+	require.Equal(t, 200, w.get(t, "/health/live").status)
+}
+
+func TestServeReturnsWhatAcceptCannotPass(t *testing.T) {
+	w := build(t, nil)
+	broken := errors.New("no more")
+	require.ErrorIs(t, w.Serve(&shortOf{Listener: listen(t), err: broken, times: 1 << 30}), broken)
+	require.NoError(t, w.Shutdown(t.Context()), "and Shutdown does not wait for Accept")
+}
+
+func TestNoDelay(t *testing.T) {
+	ln := listen(t)
+	l := newListener(ln, nil, 1)
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	defer client.Close()
+	c, err := l.Accept()
+	require.NoError(t, err)
+	defer c.Close()
+	raw, err := c.(*conn).Conn.(*net.TCPConn).SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		on, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_NODELAY)
+		require.NoError(t, err)
+		require.NotZero(t, on)
+	}))
+}

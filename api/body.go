@@ -147,7 +147,7 @@ func (b *body) finish() bool {
 	}
 	s.stall = drainStall
 	_, err := io.CopyN(io.Discard, s, drainLimit)
-	return err == io.EOF
+	return errors.Is(err, io.EOF)
 }
 
 // bodySource reads the body's bytes off the connection as they come.

@@ -200,7 +200,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.wake()
 	}
 	n, err := c.Conn.Read(p)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		c.ended.Store(true)
 	}
 	if n > 0 {
@@ -221,7 +221,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 // wake lets a wait for a request end soon after the listener was closed.
 func (c *conn) wake() {
 	if c.fresh.Load() {
-		_ = c.Conn.SetReadDeadline(c.owner.stopped.Add(lastBytes))
+		_ = c.SetReadDeadline(c.owner.stopped.Add(lastBytes))
 	}
 }
 
@@ -253,7 +253,7 @@ func (c *conn) drain() {
 	end := time.Now().Add(lingerTime)
 	buf := make([]byte, firstBuffer)
 	for now := time.Now(); now.Before(end) && !c.owner.stopping.Load(); now = time.Now() {
-		_ = c.Conn.SetReadDeadline(now.Add(lingerStall))
+		_ = c.SetReadDeadline(now.Add(lingerStall))
 		if _, err := c.Conn.Read(buf); err != nil {
 			return
 		}

@@ -36,22 +36,3 @@ func TestServeReturnsWhatAcceptCannotPass(t *testing.T) {
 	require.ErrorIs(t, w.Serve(&shortOf{Listener: listen(t), err: broken, times: 1 << 30}), broken)
 	require.NoError(t, w.Shutdown(t.Context()), "and Shutdown does not wait for Accept")
 }
-
-func TestNoDelay(t *testing.T) {
-	ln := listen(t)
-	l := newListener(ln, nil, 1)
-	defer ln.Close()
-	client, err := net.Dial("tcp", ln.Addr().String())
-	require.NoError(t, err)
-	defer client.Close()
-	c, err := l.Accept()
-	require.NoError(t, err)
-	defer c.Close()
-	raw, err := c.(*conn).Conn.(*net.TCPConn).SyscallConn()
-	require.NoError(t, err)
-	require.NoError(t, raw.Control(func(fd uintptr) {
-		on, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_NODELAY)
-		require.NoError(t, err)
-		require.NotZero(t, on)
-	}))
-}

@@ -145,7 +145,7 @@ func (w *world) do(t *testing.T, method, path string, body io.Reader, headers ..
 	}
 	res, err := w.client.Do(req)
 	require.NoError(t, err)
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	data, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	return answer{res.StatusCode, res.Header, string(data), res.Close}

@@ -266,7 +266,7 @@ func TestTooManyConnections(t *testing.T) {
 	require.NoError(t, first.Close())
 	eventually(t, "room for another", func() bool {
 		c := w.dial(t)
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		c.send(t, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
 		return c.receive(t).status == 200
 	})
@@ -325,7 +325,7 @@ func untilGone(asked chan<- func() bool) models.Entry {
 
 func TestGoneOnReset(t *testing.T) {
 	ln := listen(t)
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	client, err := net.Dial("tcp", ln.Addr().String())
 	require.NoError(t, err)
 	server, err := ln.Accept()
@@ -402,7 +402,7 @@ func TestAnswersAreNotCompressed(t *testing.T) {
 	req.Header.Set("Accept-Encoding", "gzip, deflate, br, zstd")
 	res, err := w.client.Do(req)
 	require.NoError(t, err)
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	require.Empty(t, res.Header.Get("Content-Encoding"))
 	_, err = gzip.NewReader(res.Body)
 	require.Error(t, err)

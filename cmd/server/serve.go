@@ -40,7 +40,11 @@ func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func
 	// Requests outlive ctx: they end with base, after the shutdown.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	server, err := api.New(apiOptions(cfg, catalog, base, requestTimeout, log, m))
+	options := apiOptions(cfg, catalog, base, requestTimeout, log, m)
+	if options.TLS, err = certificate(cfg.Server.TLS); err != nil {
+		return err
+	}
+	server, err := api.New(options)
 	if err != nil {
 		return err
 	}
@@ -110,21 +114,28 @@ func listenAddress(cfg *config.Config) string {
 	return net.JoinHostPort(cfg.Server.Host, strconv.Itoa(cfg.Server.Port))
 }
 
+// listen opens the port. Multipath TCP is off: its sockets refuse the packet filter with which
+// a shutdown keeps new connections from coming in and being lost.
 func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
 	listener, err := lc.Listen(ctx, "tcp", listenAddress(cfg))
 	if err != nil {
 		return nil, fmt.Errorf("%w (server.host, server.port)", err)
 	}
-	if cfg.Server.TLS.Cert == "" {
-		return listener, nil
+	return listener, nil
+}
+
+// certificate is the server's TLS configuration, nil when it serves plain HTTP.
+func certificate(cfg config.TLS) (*tls.Config, error) {
+	if cfg.Cert == "" {
+		return nil, nil
 	}
-	certificate, err := tls.LoadX509KeyPair(cfg.Server.TLS.Cert, cfg.Server.TLS.Key)
+	pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
 	if err != nil {
-		_ = listener.Close()
 		return nil, fmt.Errorf("server.tls: %w", err)
 	}
-	return tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}), nil
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
 func apiOptions(cfg *config.Config, catalog *models.Catalog, base context.Context, timeout time.Duration, log *slog.Logger, m *metrics.Metrics) api.Options { //nolint:revive // base is an option, not the call's context

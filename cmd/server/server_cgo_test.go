@@ -5,9 +5,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -282,4 +290,37 @@ func TestHealthcheckCommand(t *testing.T) {
 	require.Equal(t, "ready\n", out.String())
 	require.NoError(t, s.stop())
 	require.Error(t, run(t.Context(), []string{"healthcheck", "-config", file}, []string{"QUADRATE_SERVER_PORT=" + port}, &out, nil))
+}
+
+// selfSigned writes a certificate for 127.0.0.1 and its key, and returns a pool that trusts it.
+func selfSigned(t *testing.T) (cert, key string, trusted *x509.CertPool) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	require.NoError(t, err)
+	keyDER, err := x509.MarshalECPrivateKey(private)
+	require.NoError(t, err)
+	write := func(name, kind string, data []byte) string {
+		file := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}), 0o600))
+		return file
+	}
+	parsed, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	trusted = x509.NewCertPool()
+	trusted.AddCert(parsed)
+	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "EC PRIVATE KEY", keyDER), trusted
+}
+
+func TestTLS(t *testing.T) {
+	cert, key, trusted := selfSigned(t)
+	s := start(t, t.Context(), configFile(t, fmt.Sprintf(", tls: {cert: %s, key: %s}", cert, key), ""))
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}}}
+	vectors, err := embedOver(t.Context(), client, "https://"+s.addr, []string{"over TLS"})
+	require.NoError(t, err)
+	require.Len(t, vectors[0], 384)
+	client.CloseIdleConnections()
+	require.NoError(t, s.stop())
 }

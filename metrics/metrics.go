@@ -77,7 +77,7 @@ func New(version string) *Metrics {
 func (m *Metrics) requestMetrics() {
 	model := []string{"model"}
 	m.requests = m.counter("requests_total", "Requests answered.", "route", "model", "status")
-	m.duration = m.histogram("request_duration_seconds", "Time from a request's first byte read to its answer.", seconds, "route", "model")
+	m.duration = m.histogram("request_duration_seconds", "Time from a request's first byte read to its answer.", seconds, "route", "model", "status")
 	m.tokenize = m.histogram("tokenize_duration_seconds", "Time a request took to be tokenised.", seconds, model...)
 	m.tokens = m.counter("tokens_total", "Tokens of the inputs, special tokens included, padding not.", model...)
 	m.items = m.counter("items_total", "Texts and documents answered.", model...)
@@ -116,8 +116,9 @@ func (m *Metrics) Handler() http.Handler {
 
 // ObserveRequest counts an answered request.
 func (m *Metrics) ObserveRequest(r Request) {
-	m.requests.WithLabelValues(r.Route, r.Model, strconv.Itoa(r.Status)).Inc()
-	m.duration.WithLabelValues(r.Route, r.Model).Observe(r.Duration.Seconds())
+	status := strconv.Itoa(r.Status)
+	m.requests.WithLabelValues(r.Route, r.Model, status).Inc()
+	m.duration.WithLabelValues(r.Route, r.Model, status).Observe(r.Duration.Seconds())
 	if r.Model == "" || r.Tokens == 0 {
 		return
 	}

@@ -31,7 +31,7 @@ func TestRequestsAreCounted(t *testing.T) {
 		`quadrate_requests_total{model="a",route="/v1/embeddings",status="200"} 1`,
 		`quadrate_requests_total{model="a",route="/v1/embeddings",status="429"} 1`,
 		`quadrate_requests_total{model="",route="(none)",status="404"} 1`,
-		`quadrate_request_duration_seconds_count{model="a",route="/v1/embeddings"} 2`,
+		`quadrate_request_duration_seconds_count{model="a",route="/v1/embeddings",status="200"} 1`,
 		`quadrate_tokenize_duration_seconds_count{model="a"} 1`,
 		`quadrate_tokens_total{model="a"} 12`,
 		`quadrate_items_total{model="a"} 3`,

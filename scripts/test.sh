@@ -13,6 +13,13 @@ gotest() {
   python3 scripts/skips.py "$report" scripts/expected_skips.txt
 }
 
+# pytested PYTHON FOLDER: pytest, which fails when a test skipped.
+pytested() {
+  local log=var/log/pytest-${2//\//-}.log
+  "$1" -m pytest -q -rs "$2" | tee "$log" || return
+  ! grep -E '(^|, )[0-9]+ skipped' "$log"
+}
+
 run_stage() {
   case $1 in
     check) make --no-print-directory check ;;
@@ -21,11 +28,11 @@ run_stage() {
       git ls-files --cached --others --exclude-standard '*.sh' .ci/run | tr '\n' '\0' |
         xargs -0 var/pytest-venv/bin/shellcheck --external-sources
       ;;
-    exporter) var/pytest-venv/bin/python -m pytest -q scripts/tests ;;
+    exporter) pytested var/pytest-venv/bin/python scripts/tests ;;
     go) gotest var/log/go.json -timeout 15m ./... ;;
     # -short: under the race detector the long end-to-end runs would time the detector.
     race) gotest var/log/race.json -race -short -timeout 20m ./... ;;
-    clients) go build -o bin/quadrate ./cmd/server && var/clients-venv/bin/python -m pytest -q test/clients ;;
+    clients) go build -o bin/quadrate ./cmd/server && pytested var/clients-venv/bin/python test/clients ;;
     *) echo "unknown stage '$1'; see scripts/test.sh" >&2; return 2 ;;
   esac
 }

@@ -42,7 +42,7 @@ func (m *Embedding) Embed(ctx context.Context, req models.EmbedRequest) (models.
 		return models.EmbedResult{}, m.tokenFailure(err, inputField, opEmbed)
 	}
 	tokenized := time.Since(start)
-	rows, timing, err := m.rows(ctx, req.Caller, items, opEmbed)
+	rows, timing, err := m.rows(ctx, req.Caller, items, opEmbed, inputField)
 	if err != nil {
 		return models.EmbedResult{}, err
 	}
@@ -67,7 +67,7 @@ func vectors(rows [][]float32, dimensions int, raw bool) [][]float32 {
 	return rows
 }
 
-func inputField(index int, _ bool) string { return fmt.Sprintf("input[%d]", index) }
+func inputField(index int) string { return fmt.Sprintf("input[%d]", index) }
 
 func truncation(t models.Truncate) tokenizer.Truncation {
 	switch t {

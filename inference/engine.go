@@ -25,6 +25,7 @@ type engine struct {
 	info            models.Info
 	limits          models.BatcherSpec
 	tokensPerSecond float64
+	loaded          bool
 }
 
 // Info implements models.Model.
@@ -57,8 +58,8 @@ func (e *engine) run(ctx context.Context, items []tokenizer.Encoding) ([][]float
 }
 
 // rows computes each distinct item once and returns one row for each item. Equal items share
-// their row.
-func (e *engine) rows(ctx context.Context, caller models.Caller, items []tokenizer.Encoding, op string) ([][]float32, models.Timing, error) {
+// their row. field names an item in the request, for errors.
+func (e *engine) rows(ctx context.Context, caller models.Caller, items []tokenizer.Encoding, op string, field func(index int) string) ([][]float32, models.Timing, error) {
 	distinct, place := dedupe(items)
 	result, err := e.batcher.Do(ctx, batcher.Call{Tag: caller.Tag, Gone: caller.Gone}, distinct)
 	if err != nil {
@@ -70,7 +71,7 @@ func (e *engine) rows(ctx context.Context, caller models.Caller, items []tokeniz
 	}
 	for i, row := range rows {
 		if !finite(row) {
-			return nil, models.Timing{}, models.Errorf(models.KindInternal, "the model gave a number that is not finite for item %d", i).In(e.name, op)
+			return nil, models.Timing{}, models.Errorf(models.KindInternal, "model %q gave a number that is not finite for %s", e.name, field(i)).At(field(i)).In(e.name, op)
 		}
 	}
 	return rows, models.Timing{Queue: result.Queue, Run: result.Run}, nil
@@ -88,7 +89,9 @@ func (e *engine) Close() error {
 	if e.encoder != nil {
 		problems = append(problems, e.encoder.Close())
 	}
-	e.event(Event{Kind: EventClosed})
+	if e.loaded {
+		e.event(Event{Kind: EventClosed})
+	}
 	return errors.Join(problems...)
 }
 

@@ -54,19 +54,20 @@ func setting(limit batcher.Limit) string {
 
 // tokenFailure turns the tokenizer's errors into the caller's. field is the request's field
 // that holds the items; it is given their index.
-func (e *engine) tokenFailure(err error, field func(index int, query bool) string, op string) error {
+func (e *engine) tokenFailure(err error, field func(index int) string, op string) error {
 	var long *tokenizer.TooLongError
 	var id *tokenizer.IDError
-	var limit *tokenizer.LimitError
 	switch {
-	case errors.As(err, &limit):
-		return models.Errorf(models.KindInvalid, "max_tokens_per_doc must be at least 1").At("max_tokens_per_doc").In(e.name, op).Because(err)
 	case errors.As(err, &long):
-		return models.Errorf(models.KindTooLong, "%s has %s%d tokens, model %q takes %d, and truncation was refused", field(long.Index, long.Query), atLeast(long), long.Tokens, e.name, long.Limit).
-			At(field(long.Index, long.Query)).In(e.name, op).Because(err)
+		at := field(long.Index)
+		if long.Query {
+			at = "query"
+		}
+		return models.Errorf(models.KindTooLong, "%s has %s%d tokens, model %q takes %d, and truncation was refused", at, atLeast(long), long.Tokens, e.name, long.Limit).
+			At(at).In(e.name, op).Because(err)
 	case errors.As(err, &id):
-		return models.Errorf(models.KindInvalid, "%s[%d] is token id %d, and the vocabulary of model %q has %d; send text, or set server.token_ids to what the client sends", field(id.Index, false), id.Position, id.ID, e.name, id.VocabSize).
-			At(field(id.Index, false)).In(e.name, op).Because(err)
+		return models.Errorf(models.KindInvalid, "%s[%d] is token id %d, and the vocabulary of model %q has %d; send text, or set server.token_ids to what the client sends", field(id.Index), id.Position, id.ID, e.name, id.VocabSize).
+			At(field(id.Index)).In(e.name, op).Because(err)
 	default:
 		return e.failure(err, op)
 	}

@@ -16,13 +16,19 @@ var errClosing = errors.New("the model is being closed")
 const (
 	firstReopen = time.Second
 	lastReopen  = time.Minute
+
+	// suspicious is how many runs must fail one after the other before the session is checked.
+	suspicious = 3
 )
 
 // keeper owns a model's session. A run that outlasted its limit may have left the session in
-// any state, so keeper closes it, marks the model failed, and opens another until one passes
-// the load check. Runs that come meanwhile wait, as long as their context lasts.
+// any state, and one that fails again and again may be broken for good; the first is certain,
+// the second is found out with the reference inputs, since the requests may be at fault. Then
+// keeper closes the session, marks the model failed, and opens another until one passes the
+// load check. Runs that come meanwhile wait, as long as their context lasts.
 type keeper struct {
 	open  func(ctx context.Context) (Session, error)
+	check func(ctx context.Context, s Session) error
 	event func(Event)
 
 	ctx     context.Context // ends at Close
@@ -32,12 +38,14 @@ type keeper struct {
 	mu      sync.Mutex
 	session Session       // nil while there is none
 	back    chan struct{} // closed when session is set again
+	failed  int           // runs that failed since the last that did not
 	status  models.Status
 }
 
-func newKeeper(s Session, open func(context.Context) (Session, error), event func(Event)) *keeper {
+// newKeeper keeps a session, which open has made and check has passed.
+func newKeeper(s Session, open func(context.Context) (Session, error), check func(context.Context, Session) error, event func(Event)) *keeper {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &keeper{open: open, event: event, ctx: ctx, cancel: cancel, session: s, status: models.Status{State: models.StateReady}}
+	return &keeper{open: open, check: check, event: event, ctx: ctx, cancel: cancel, session: s, status: models.Status{State: models.StateReady}}
 }
 
 // Run runs a batch on the present session.
@@ -46,11 +54,39 @@ func (k *keeper) Run(ctx context.Context, b Batch) (Output, error) {
 	if err != nil {
 		return Output{}, err
 	}
+	if err := ctx.Err(); err != nil {
+		return Output{}, err // no fault of the session's
+	}
 	out, err := s.Run(ctx, b)
-	if err != nil && ctx.Err() != nil {
-		k.replace(s, err)
+	switch {
+	case err == nil:
+		k.count(0)
+	case ctx.Err() != nil:
+		k.replace(s, "a run outlasted its limit", err)
+	case !errors.Is(err, ErrOutOfMemory) && k.count(1) >= suspicious:
+		k.suspect(ctx, s)
 	}
 	return out, err
+}
+
+// count counts failed runs; 0 starts anew.
+func (k *keeper) count(failed int) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if failed == 0 {
+		k.failed = 0
+	}
+	k.failed += failed
+	return k.failed
+}
+
+// suspect replaces s when it does not pass the load check any more.
+func (k *keeper) suspect(ctx context.Context, s Session) {
+	if err := k.check(ctx, s); err != nil {
+		k.replace(s, "its runs fail", err)
+		return
+	}
+	k.count(0)
 }
 
 func (k *keeper) acquire(ctx context.Context) (Session, error) {
@@ -72,15 +108,16 @@ func (k *keeper) acquire(ctx context.Context) (Session, error) {
 }
 
 // replace takes s out of service, unless another run has done so already.
-func (k *keeper) replace(s Session, cause error) {
+func (k *keeper) replace(s Session, reason string, cause error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.session != s || k.ctx.Err() != nil {
 		return
 	}
 	k.session, k.back = nil, make(chan struct{})
-	k.status = models.Status{State: models.StateFailed, Reason: fmt.Sprintf("a run outlasted its limit (%v); the session is being reopened", cause)}
-	k.event(Event{Kind: EventFailed, Err: cause})
+	k.status = models.Status{State: models.StateFailed, Reason: reason + "; its session is being reopened"}
+	k.failed = 0
+	k.event(Event{Kind: EventFailed, Err: fmt.Errorf("%s: %w", reason, cause)})
 	k.reopens.Go(func() { k.reopen(s) })
 }
 

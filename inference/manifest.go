@@ -114,6 +114,7 @@ func (m *Manifest) validate() error {
 	check(len(m.Reference) > 0, "there are no references to check the model against")
 	check(m.Task != models.TaskRerank || m.Dimensions == 1, "a reranker has one logit, this one %d", m.Dimensions)
 	for name, v := range m.Variants {
+		check(v.Tolerance.MaxAbs > 0 || m.Task == models.TaskEmbed && v.Tolerance.MinCosine > 0, "variant %s has no tolerance to check it with", name)
 		check(v.File != "" && filepath.IsLocal(v.File), "variant %s: file is %q", name, v.File)
 	}
 	for i, r := range m.Reference {

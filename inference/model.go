@@ -36,7 +36,7 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTasks(spec.Tasks, manifest.Task); err != nil {
+	if err := checkSpec(spec, manifest); err != nil {
 		return nil, err
 	}
 	e := &engine{name: spec.Name, manifest: manifest, padder: newPadder(manifest), maxDocumentChars: spec.MaxDocumentChars, event: eventsOf(spec.Name, deps)}
@@ -54,6 +54,7 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 	if err := e.openBatcher(ctx, spec, deps); err != nil {
 		return nil, err
 	}
+	e.loaded = true
 	e.event(Event{Kind: EventLoaded, Provider: e.info.Provider, Variant: e.info.Variant, TokensPerSecond: e.tokensPerSecond, MaxTokens: e.limits.MaxTokens, Took: time.Since(start)})
 	if manifest.Task == models.TaskEmbed {
 		return &Embedding{engine: e}, nil
@@ -67,6 +68,20 @@ func canDo(made models.Task) []models.Task {
 		return []models.Task{models.TaskEmbed, models.TaskRerank}
 	}
 	return []models.Task{made}
+}
+
+// Check reports why Open would refuse a model, as far as its files tell without loading it.
+func Check(spec models.Spec) error {
+	manifest, err := ReadManifest(spec.Path)
+	if err != nil {
+		return err
+	}
+	return checkSpec(spec, manifest)
+}
+
+func checkSpec(spec models.Spec, m *Manifest) error {
+	_, err := candidates(spec, m)
+	return errors.Join(checkTasks(spec.Tasks, m.Task), err)
 }
 
 func checkTasks(wanted []models.Task, made models.Task) error {
@@ -137,7 +152,8 @@ func (e *engine) openSession(ctx context.Context, spec models.Spec, deps Deps) e
 		if err != nil {
 			return fmt.Errorf("variant %s on %s: %w", c.variant, c.provider, err)
 		}
-		e.keeper = newKeeper(s, open, e.event)
+		check := func(ctx context.Context, s Session) error { return checkReferences(ctx, s, e.manifest, c.variant) }
+		e.keeper = newKeeper(s, open, check, e.event)
 		e.info = describe(e.manifest, c, e.tokenizer)
 		return nil
 	}
@@ -186,7 +202,7 @@ func (e *engine) openBatcher(ctx context.Context, spec models.Spec, deps Deps) (
 		QueueTimeout:   e.limits.QueueTimeout,
 		MaxQueuedItems: e.limits.MaxQueuedItems,
 		MaxQueuedCost:  e.limits.MaxQueuedTokens,
-		RunTimeout:     deps.RequestTimeout,
+		RunTimeout:     runLimit(e.tokensPerSecond, max(e.info.MaxLength, e.limits.MaxTokens)),
 	}
 	if deps.OnRun != nil {
 		options.OnRun = func(stats batcher.RunStats) { deps.OnRun(spec.Name, stats) }

@@ -108,6 +108,13 @@ func TestRerankScores(t *testing.T) {
 	require.Equal(t, 3*(1+4)+1+2+3, logits.Usage.PromptTokens)
 }
 
+func TestMaxTokensPerDocIsNeverRefused(t *testing.T) {
+	for name, m := range map[string]models.Reranker{"cross-encoder": openCrossEncoder(t, &fakeSession{}), "bi-encoder": openEmbedding(t, &fakeSession{})} {
+		_, err := m.Rerank(t.Context(), models.RerankRequest{Query: "q", Documents: []string{strings.Repeat("w ", 600)}, MaxTokensPerDoc: 5, Truncate: models.TruncateNone})
+		require.NoError(t, err, name)
+	}
+}
+
 func TestDocumentsAreCutByCharacters(t *testing.T) {
 	m := open(t, models.TaskRerank, &fakeSession{}, func(s *models.Spec, _ *Deps, _ *Manifest) { s.MaxDocumentChars = 5 }).(*CrossEncoder)
 	result, err := m.Rerank(t.Context(), models.RerankRequest{Query: "q", Documents: []string{"가나 다라", "가나 다라 마", "abc"}})
@@ -118,7 +125,6 @@ func TestDocumentsAreCutByCharacters(t *testing.T) {
 
 func TestMaxTokensPerDoc(t *testing.T) {
 	for name, m := range map[string]models.Reranker{"cross-encoder": openCrossEncoder(t, &fakeSession{}), "bi-encoder": openEmbedding(t, &fakeSession{})} {
-		// The bi-encoder's document prompt is a part of the text.
 		result, err := m.Rerank(t.Context(), models.RerankRequest{Query: "q", Documents: []string{"a b c d", "a b c x"}, MaxTokensPerDoc: 3})
 		require.NoError(t, err, name)
 		require.Equal(t, result.Scores[0], result.Scores[1], name)
@@ -150,7 +156,7 @@ func TestNumbersThatAreNotFiniteAreRefused(t *testing.T) {
 	m := openEmbedding(t, s)
 	s.spoil = func(row []float32) { row[1] = float32(math.NaN()) }
 	_, err := m.Embed(t.Context(), models.EmbedRequest{Inputs: []models.Input{{Text: "x"}}})
-	wantKind(t, err, models.KindInternal, "")
+	wantKind(t, err, models.KindInternal, "input[0]")
 }
 
 func TestAnOpenIsRefused(t *testing.T) {
@@ -173,12 +179,14 @@ func TestAnOpenIsRefused(t *testing.T) {
 		}, "gave a number that is not finite"},
 		"variant absent": {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Variant = "int8"; s.Runtime.Provider = "cpu" },
 			"variant int8 for provider cpu is not there, only fp32; make it with scripts/export_onnx.sh --variant int8"},
-		"provider absent": {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "cuda" }, "execution provider not available"},
-		"wrong task":      {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Tasks = []models.Task{models.TaskClassify} }, "tasks names classify, but the model was made for embed and can do [embed rerank]"},
-		"several devices": {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Devices = []int{0, 1} }, "devices names 2 accelerators; this program runs a model on one"},
-		"other format":    {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Format = 2 }, "format is 2, this program reads 1; export the model again"},
-		"no references":   {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Reference = nil }, "there are no references to check the model against"},
-		"no room":         {func(s *models.Spec, _ *Deps, _ *Manifest) { s.MaxLength = 2 }, "leaves no room for text"},
+		"provider absent":  {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "cuda" }, "execution provider not available"},
+		"wrong task":       {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Tasks = []models.Task{models.TaskClassify} }, "tasks names classify, but the model was made for embed and can do [embed rerank]"},
+		"several devices":  {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Devices = []int{0, 1} }, "devices names 2 accelerators; this program runs a model on one"},
+		"unknown provider": {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "openvino" }, `execution provider not available: "openvino"; this program has cpu and cuda`},
+		"no tolerance":     {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Variants["fp32"] = Variant{File: "model.onnx"} }, "variant fp32 has no tolerance to check it with"},
+		"other format":     {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Format = 2 }, "format is 2, this program reads 1; export the model again"},
+		"no references":    {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Reference = nil }, "there are no references to check the model against"},
+		"no room":          {func(s *models.Spec, _ *Deps, _ *Manifest) { s.MaxLength = 2 }, "leaves no room for text"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -229,6 +237,8 @@ func TestVariantOfEachProvider(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []candidate{{c.provider, c.want}}, list)
 	}
+	_, err := chooseVariant("auto", "cpu", &Manifest{Variants: map[string]Variant{"int8": {}}})
+	require.Error(t, err, "auto takes an int8 that was not checked")
 	list, err := candidates(models.Spec{}, all)
 	require.NoError(t, err)
 	require.Equal(t, []candidate{{"cuda", "fp16"}, {"cpu", "fp32"}}, list)
@@ -308,7 +318,6 @@ func TestASessionThatHangsIsReopened(t *testing.T) {
 		opens := 0
 		var events []EventKind
 		m, deps := fakeManifest(models.TaskEmbed), fakeDeps(nil)
-		deps.RequestTimeout = 10 * time.Second
 		deps.NewSession = func(cfg SessionConfig) (Session, error) {
 			opens++
 			switch opens {
@@ -331,7 +340,7 @@ func TestASessionThatHangsIsReopened(t *testing.T) {
 		start := time.Now()
 		_, err = model.Embed(t.Context(), models.EmbedRequest{Inputs: []models.Input{{Text: "x"}}})
 		wantKind(t, err, models.KindUnavailable, "")
-		require.Equal(t, 10*time.Second, time.Since(start))
+		require.Equal(t, minRunLimit, time.Since(start))
 		synctest.Wait()
 		require.Equal(t, models.StateFailed, model.Status().State)
 		require.Contains(t, model.Status().Reason, "outlasted its limit")
@@ -345,6 +354,53 @@ func TestASessionThatHangsIsReopened(t *testing.T) {
 		require.True(t, fresh.closed)
 		require.Equal(t, []EventKind{EventLoaded, EventFailed, EventFailed, EventReopened, EventClosed}, events)
 	})
+}
+
+// Runs that fail one after the other bring the session under suspicion: it is replaced when
+// the reference inputs fail too, and kept when only the requests do.
+func TestASessionWhoseRunsFailIsChecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken, fresh := &fakeSession{width: fakeWidth}, &fakeSession{width: fakeWidth}
+		sessions := []Session{broken, fresh}
+		deps := fakeDeps(nil)
+		deps.NewSession = func(SessionConfig) (Session, error) {
+			s := sessions[0]
+			sessions = sessions[1:]
+			return s, nil
+		}
+		opened, err := Open(t.Context(), models.Spec{Name: "m", Path: modelDir(t, fakeManifest(models.TaskEmbed)), Runtime: models.RuntimeSpec{Provider: "cpu"}}, deps)
+		require.NoError(t, err)
+		model := opened.(*Embedding)
+		ask := func() error {
+			_, err := model.Embed(t.Context(), models.EmbedRequest{Inputs: []models.Input{{Text: "x"}}})
+			synctest.Wait()
+			return err
+		}
+		// Only this request fails: its row is shorter than any reference in company.
+		broken.before = func(_ context.Context, b Batch) error {
+			if b.Rows == 1 && b.IDs[1] != 17 && b.Length == 3 {
+				return errors.New("a bad row")
+			}
+			return nil
+		}
+		for range 3 * suspicious {
+			wantKind(t, ask(), models.KindInternal, "")
+			require.Equal(t, models.StateReady, model.Status().State)
+		}
+		broken.before = func(context.Context, Batch) error { return errors.New("the device is lost") }
+		for range suspicious {
+			wantKind(t, ask(), models.KindInternal, "")
+		}
+		require.True(t, broken.closed)
+		require.Equal(t, models.StateReady, model.Status().State)
+		require.NoError(t, ask())
+		require.NoError(t, model.Close())
+	})
+}
+
+func TestTheLimitOfARunFollowsTheModel(t *testing.T) {
+	require.Equal(t, minRunLimit, runLimit(10_000, 2000))
+	require.Equal(t, 20*16*time.Second, runLimit(512, 8192))
 }
 
 func TestPadding(t *testing.T) {

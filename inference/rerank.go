@@ -21,13 +21,13 @@ var _ models.Reranker = (*CrossEncoder)(nil)
 func (m *CrossEncoder) Rerank(ctx context.Context, req models.RerankRequest) (models.RerankResult, error) {
 	start := time.Now()
 	documents, cut := m.cutDocuments(req.Documents)
-	items, err := m.tokenizer.Pairs(ctx, req.Query, documents, req.MaxTokensPerDoc, truncation(req.Truncate))
+	items, err := m.tokenizer.Pairs(ctx, req.Query, documents, rerankTruncation(req))
 	if err != nil {
 		return models.RerankResult{}, m.tokenFailure(err, documentField, opRerank)
 	}
 	markCut(items, cut)
 	tokenized := time.Since(start)
-	rows, timing, err := m.rows(ctx, req.Caller, items, opRerank)
+	rows, timing, err := m.rows(ctx, req.Caller, items, opRerank, documentField)
 	if err != nil {
 		return models.RerankResult{}, err
 	}
@@ -54,7 +54,7 @@ func (m *Embedding) Rerank(ctx context.Context, req models.RerankRequest) (model
 		return models.RerankResult{}, err
 	}
 	tokenized := time.Since(start)
-	rows, timing, err := m.rows(ctx, req.Caller, items, opRerank)
+	rows, timing, err := m.rows(ctx, req.Caller, items, opRerank, rowField)
 	if err != nil {
 		return models.RerankResult{}, err
 	}
@@ -72,18 +72,14 @@ func (m *Embedding) tokenizeForCosine(ctx context.Context, req models.RerankRequ
 	prompts := m.manifest.Prompts
 	query, err := m.tokenizer.Singles(ctx, []tokenizer.Text{{Text: req.Query}}, prompts[m.promptFor("query")], truncation(req.Truncate))
 	if err != nil {
-		return nil, m.tokenFailure(err, func(int, bool) string { return "query" }, opRerank)
+		return nil, m.tokenFailure(err, func(int) string { return "query" }, opRerank)
 	}
 	documents, cut := m.cutDocuments(req.Documents)
 	texts := make([]tokenizer.Text, len(documents))
 	for i, text := range documents {
 		texts[i].Text = text
 	}
-	how := truncation(req.Truncate)
-	if req.MaxTokensPerDoc > 0 {
-		how.Limit = req.MaxTokensPerDoc + m.tokenizer.SingleSpecials()
-	}
-	items, err := m.tokenizer.Singles(ctx, texts, prompts[m.promptFor("document")], how)
+	items, err := m.tokenizer.Singles(ctx, texts, prompts[m.promptFor("document")], rerankTruncation(req))
 	if err != nil {
 		return nil, m.tokenFailure(err, documentField, opRerank)
 	}
@@ -91,11 +87,20 @@ func (m *Embedding) tokenizeForCosine(ctx context.Context, req models.RerankRequ
 	return append(query, items...), nil
 }
 
-func documentField(index int, query bool) string {
-	if query {
+func documentField(index int) string { return fmt.Sprintf("documents[%d]", index) }
+
+func rerankTruncation(req models.RerankRequest) tokenizer.Truncation {
+	t := truncation(req.Truncate)
+	t.Text = req.MaxTokensPerDoc
+	return t
+}
+
+// rowField names the rows of tokenizeForCosine.
+func rowField(index int) string {
+	if index == 0 {
 		return "query"
 	}
-	return fmt.Sprintf("documents[%d]", index)
+	return documentField(index - 1)
 }
 
 // cutDocuments cuts documents to the configured number of characters; cut[i] says whether

@@ -23,12 +23,20 @@ const (
 	defaultMaxQueuedItems = 8192
 	defaultQueueTimeout   = 5 * time.Second
 
-	// Shape of the batch whose time is measured.
+	// Shape of the batch whose time is measured, and how often it is run.
 	probeRows, probeLength = 4, 64
+	minProbes, maxProbes   = 2, 8
+	probeTime              = 150 * time.Millisecond
+
+	// A run is given up after so many times what its longest item should take, and never
+	// before minRunLimit: by then something is broken, not slow.
+	runSlack    = 20
+	minRunLimit = time.Minute
 )
 
-// speed measures how many tokens a second the session does, by the faster of two runs of
-// 4 x 64 tokens after the reference inputs have warmed it up.
+// speed measures how many tokens a second the session does: the fastest of several runs of
+// 4 x 64 tokens, after the reference inputs have warmed it up. Other work on the machine makes
+// a run slower, never faster.
 func speed(ctx context.Context, s Session, m *Manifest) (float64, error) {
 	ids := m.Reference[0].IDs
 	row := tokenizer.Encoding{IDs: make([]uint32, min(probeLength, m.MaxLength))}
@@ -41,7 +49,8 @@ func speed(ctx context.Context, s Session, m *Manifest) (float64, error) {
 	}
 	batch := newPadder(m).pad(rows)
 	best := time.Duration(1<<63 - 1)
-	for range 2 {
+	begin := time.Now()
+	for i := 0; i < minProbes || i < maxProbes && time.Since(begin) < probeTime; i++ {
 		start := time.Now()
 		if _, err := s.Run(ctx, batch); err != nil {
 			return 0, err
@@ -74,4 +83,11 @@ func sized(spec models.BatcherSpec, provider string, tokensPerSecond float64, re
 		spec.QueueTimeout = defaultQueueTimeout
 	}
 	return spec
+}
+
+// runLimit is when a run is given up. It does not depend on the request timeout: a run that
+// nobody waits for any more is no reason to doubt the session.
+func runLimit(tokensPerSecond float64, longest int) time.Duration {
+	expected := time.Duration(float64(longest) / tokensPerSecond * float64(time.Second))
+	return max(minRunLimit, runSlack*expected)
 }

@@ -50,7 +50,7 @@ func TestLongPairs(t *testing.T) {
 			document, dIDs := words(200_000, nd)
 			q, d := longestFirstByLoop(nq, nd, room)
 			for _, side := range []Side{KeepStart, KeepEnd} {
-				got, err := tok.Pairs(t.Context(), query, []string{document}, 0, Truncation{Side: side})
+				got, err := tok.Pairs(t.Context(), query, []string{document}, Truncation{Side: side})
 				require.NoError(t, err)
 				require.Equal(t, seq(id(101), keep(qIDs, q, side), id(102), keep(dIDs, d, side), id(102)), got[0].IDs, "%d and %d tokens", nq, nd)
 				require.Equal(t, nq+nd > room, got[0].Truncated)

@@ -170,7 +170,7 @@ func TestManyRequestsAtOnce(t *testing.T) {
 			for n := range 50 {
 				from := r*10_000 + n*100
 				documents := []string{wordText(from, 3), wordText(from+10, 5), wordText(from+20, 400)}
-				got, err := tok.Pairs(t.Context(), wordText(from+50, 2), documents, 0, Truncation{})
+				got, err := tok.Pairs(t.Context(), wordText(from+50, 2), documents, Truncation{})
 				if err != nil || len(got) != 3 || got[1].IDs[4] != uint32(from+10) || !got[2].Truncated {
 					t.Errorf("%v, %v", got, err)
 					return

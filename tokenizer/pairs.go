@@ -6,19 +6,19 @@ import (
 )
 
 // Pairs encodes the query with each document; the query's ids are made once. The result has
-// len(documents) entries, in input order. A document of more than maxDocTokens tokens
-// (0: no such limit) is cut to so many first, which is never refused. What is then longer
+// len(documents) entries, in input order. A document of more than Truncation.Text
+// tokens is cut to so many first. What is then longer
 // than the limit is cut longest first: the longer of query and document loses tokens until
 // they are equally long or fit, and then both lose alike, as the strategy longest_first of
 // Hugging Face's tokenizers does it. Only when both are far longer than the row is the odd
 // token of an odd budget not bound to go to the longer, as their lengths are not counted.
 // Errors are those of Singles.
-func (t *Tokenizer) Pairs(ctx context.Context, query string, documents []string, maxDocTokens int, tr Truncation) ([]Encoding, error) {
+func (t *Tokenizer) Pairs(ctx context.Context, query string, documents []string, tr Truncation) ([]Encoding, error) {
 	limit, err := t.limit(t.pair, tr)
 	if err != nil {
 		return nil, err
 	}
-	p := pairs{t: t, limit: limit, room: limit - t.pair.specials, maxDoc: maxDocTokens, tr: tr}
+	p := pairs{t: t, limit: limit, room: limit - t.pair.specials, tr: tr}
 	err = t.gate.each(ctx, 1, func(int) error { return p.encodeQuery(query) })
 	if err != nil {
 		return nil, err
@@ -36,12 +36,11 @@ func (t *Tokenizer) Pairs(ctx context.Context, query string, documents []string,
 
 // pairs is one call of Pairs.
 type pairs struct {
-	t      *Tokenizer
-	limit  int
-	room   int // tokens beside the special ones
-	maxDoc int
-	tr     Truncation
-	query  content
+	t     *Tokenizer
+	limit int
+	room  int // tokens beside the special ones
+	tr    Truncation
+	query content
 }
 
 func (p *pairs) encodeQuery(query string) (err error) {
@@ -56,7 +55,7 @@ func (p *pairs) encodeQuery(query string) (err error) {
 }
 
 func (p *pairs) encode(i int, document string) (Encoding, error) {
-	doc, cut, err := p.document(document)
+	doc, cut, err := p.t.limited(document, p.room, p.tr)
 	if err != nil {
 		return Encoding{}, atItem(i, err)
 	}
@@ -71,17 +70,17 @@ func (p *pairs) encode(i int, document string) (Encoding, error) {
 	return e, nil
 }
 
-// document encodes a document, and reports whether maxDoc has cut it.
-func (p *pairs) document(text string) (content, bool, error) {
-	want := extent{tokens: p.room, side: p.tr.Side, exact: p.tr.Refuse}
-	if p.maxDoc > 0 && p.maxDoc <= p.room {
-		want.tokens, want.exact = p.maxDoc, false
+// limited encodes a text that has room tokens and reports whether Truncation.Text has cut it.
+func (t *Tokenizer) limited(text string, room int, tr Truncation) (content, bool, error) {
+	want := extent{tokens: room, side: tr.Side, exact: tr.Refuse}
+	if tr.Text > 0 && tr.Text <= room {
+		want.tokens, want.exact = tr.Text, false
 	}
-	doc, err := p.t.content(text, want)
-	if err != nil || p.maxDoc <= 0 || len(doc.ids) <= p.maxDoc {
-		return doc, false, err
+	c, err := t.content(text, want)
+	if err != nil || tr.Text <= 0 || len(c.ids) <= tr.Text {
+		return c, false, err
 	}
-	return content{ids: keep(doc.ids, p.maxDoc, p.tr.Side)}, true, nil
+	return content{ids: keep(c.ids, tr.Text, tr.Side)}, true, nil
 }
 
 // longestFirst returns how many of n1 and n2 tokens are kept so that both fit into room.

@@ -43,7 +43,10 @@ type Truncation struct {
 	// Limit is the most tokens of an Encoding, special tokens included. 0, or more than the
 	// model's: the model's.
 	Limit int
-	Side  Side
+	// Text cuts each text, of a pair the document, to so many tokens beforehand, special tokens
+	// and prefix not counted. That is never refused. 0: no such limit.
+	Text int
+	Side Side
 	// Refuse answers with a TooLongError in place of cutting.
 	Refuse bool
 }
@@ -101,9 +104,6 @@ func New(o Options) (*Tokenizer, error) {
 // MaxLength is the most tokens of an Encoding, special tokens included.
 func (t *Tokenizer) MaxLength() int { return t.maxLength }
 
-// SingleSpecials is how many special tokens are added to a single text.
-func (t *Tokenizer) SingleSpecials() int { return t.single.specials }
-
 // Text is one text, or its ids in the model's own vocabulary.
 type Text struct {
 	Text string
@@ -146,7 +146,7 @@ type singles struct {
 
 func (s *singles) encode(i int, text Text) (Encoding, error) {
 	room := s.limit - s.t.single.specials
-	c, err := s.content(i, text, room)
+	c, cut, err := s.content(i, text, room)
 	if err != nil {
 		return Encoding{}, err
 	}
@@ -155,28 +155,49 @@ func (s *singles) encode(i int, text Text) (Encoding, error) {
 		return Encoding{}, &TooLongError{Index: i, Tokens: len(c.ids) + s.t.single.specials, Limit: s.limit, AtLeast: c.more}
 	}
 	e := s.t.single.join(keep(c.ids, room, s.tr.Side), nil)
-	e.Truncated = long
+	e.Truncated = cut || long
 	return e, nil
 }
 
-func (s *singles) content(i int, text Text, room int) (content, error) {
-	if text.IDs == nil {
+// content returns an item's tokens behind the prefix, and reports whether Truncation.Text has
+// cut it.
+func (s *singles) content(i int, text Text, room int) (content, bool, error) {
+	switch {
+	case text.IDs != nil:
+		c, err := s.given(i, text.IDs)
+		return c, false, err
+	case s.tr.Text <= 0:
 		c, err := s.t.content(s.prefix+text.Text, extent{tokens: room, side: s.tr.Side, exact: s.tr.Refuse})
-		return c, atItem(i, err)
+		return c, false, atItem(i, err)
 	}
-	for p, id := range text.IDs {
+	c, cut, err := s.t.limited(text.Text, room, s.tr)
+	if err != nil {
+		return content{}, false, atItem(i, err)
+	}
+	c.ids, err = s.behindPrefix(c.ids)
+	return c, cut, err
+}
+
+// given checks ids of the model's own vocabulary.
+func (s *singles) given(i int, ids []uint32) (content, error) {
+	for p, id := range ids {
 		if int64(id) >= int64(s.t.vocab) {
 			return content{}, &IDError{Index: i, Position: p, ID: id, VocabSize: s.t.vocab}
 		}
 	}
+	ids, err := s.behindPrefix(ids)
+	return content{ids: ids}, err
+}
+
+func (s *singles) behindPrefix(ids []uint32) ([]uint32, error) {
 	if s.prefix == "" {
-		return content{ids: text.IDs}, nil
+		return ids, nil
 	}
 	before, err := s.prefixIDs()
 	if err != nil {
-		return content{}, fmt.Errorf("tokenizer: prefix: %w", err)
+		return nil, fmt.Errorf("tokenizer: prefix: %w", err)
 	}
-	return content{ids: append(before[:len(before):len(before)], text.IDs...)}, nil
+	return append(before[:len(before):len(before)], ids...), nil
 }
 
 // limit is the most tokens of one row of layout l.

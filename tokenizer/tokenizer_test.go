@@ -83,7 +83,7 @@ func TestLimits(t *testing.T) {
 		got, err := tok.Singles(t.Context(), []Text{{Text: wordText(0, 50)}}, "", Truncation{Limit: limit})
 		require.NoError(t, err)
 		require.Equal(t, want, got[0].Len(), "limit %d", limit)
-		got, err = tok.Pairs(t.Context(), wordText(0, 50), []string{wordText(0, 50)}, 0, Truncation{Limit: limit})
+		got, err = tok.Pairs(t.Context(), wordText(0, 50), []string{wordText(0, 50)}, Truncation{Limit: limit})
 		require.NoError(t, err)
 		require.Equal(t, want, got[0].Len(), "limit %d", limit)
 	}
@@ -91,7 +91,7 @@ func TestLimits(t *testing.T) {
 	_, err := tok.Singles(t.Context(), nil, "", Truncation{Limit: 2})
 	require.ErrorAs(t, err, &limitErr)
 	require.Equal(t, LimitError{Limit: 2, Specials: 2}, *limitErr)
-	_, err = tok.Pairs(t.Context(), "", nil, 0, Truncation{Limit: 3})
+	_, err = tok.Pairs(t.Context(), "", nil, Truncation{Limit: 3})
 	require.ErrorAs(t, err, &limitErr)
 	require.Equal(t, LimitError{Limit: 3, Specials: 3}, *limitErr)
 }
@@ -140,10 +140,10 @@ func TestRefusalOfAVeryLongTextDoesNotCountItAll(t *testing.T) {
 	require.Less(t, f.bytes.Load(), int64(10_000))
 	require.ErrorContains(t, err, "item 0 is far longer than the limit of 6 tokens")
 
-	_, err = tok.Pairs(t.Context(), text, nil, 0, Truncation{Refuse: true})
+	_, err = tok.Pairs(t.Context(), text, nil, Truncation{Refuse: true})
 	require.ErrorAs(t, err, &tooLong)
 	require.True(t, tooLong.AtLeast && tooLong.Query)
-	_, err = tok.Pairs(t.Context(), "w1", []string{"w2", text}, 0, Truncation{Refuse: true})
+	_, err = tok.Pairs(t.Context(), "w1", []string{"w2", text}, Truncation{Refuse: true})
 	require.ErrorAs(t, err, &tooLong)
 	require.True(t, tooLong.AtLeast && !tooLong.Query)
 	require.Equal(t, 1, tooLong.Index)
@@ -153,7 +153,7 @@ func TestPairs(t *testing.T) {
 	f := &fakeEncoder{}
 	tok := newFake(t, bertProcessor, 9, f)
 	documents := []string{wordText(20, 2), wordText(20, 4), wordText(20, 9), "", wordText(20, 9)}
-	got, err := tok.Pairs(t.Context(), wordText(10, 2), documents, 0, Truncation{})
+	got, err := tok.Pairs(t.Context(), wordText(10, 2), documents, Truncation{})
 	require.NoError(t, err)
 	require.Equal(t, []Encoding{
 		{IDs: id(101, 10, 11, 102, 20, 21, 102), Types: []uint8{0, 0, 0, 0, 1, 1, 1}},
@@ -164,18 +164,18 @@ func TestPairs(t *testing.T) {
 	}, got)
 	require.EqualValues(t, 6, f.calls.Load(), "the query once, each document once")
 
-	got, err = tok.Pairs(t.Context(), wordText(10, 2), documents[2:3], 0, Truncation{Side: KeepEnd})
+	got, err = tok.Pairs(t.Context(), wordText(10, 2), documents[2:3], Truncation{Side: KeepEnd})
 	require.NoError(t, err)
 	require.Equal(t, id(101, 10, 11, 102, 25, 26, 27, 28, 102), got[0].IDs)
 
-	got, err = tok.Pairs(t.Context(), wordText(10, 2), nil, 0, Truncation{})
+	got, err = tok.Pairs(t.Context(), wordText(10, 2), nil, Truncation{})
 	require.NoError(t, err)
 	require.Empty(t, got)
 }
 
 func TestPairsOfRoberta(t *testing.T) {
 	tok := newFake(t, robertaProcessor, 9, &fakeEncoder{})
-	got, err := tok.Pairs(t.Context(), wordText(10, 2), []string{wordText(20, 9)}, 0, Truncation{})
+	got, err := tok.Pairs(t.Context(), wordText(10, 2), []string{wordText(20, 9)}, Truncation{})
 	require.NoError(t, err)
 	require.Equal(t, []Encoding{{IDs: id(0, 10, 11, 2, 2, 20, 21, 22, 2), Truncated: true}}, got)
 }
@@ -183,7 +183,7 @@ func TestPairsOfRoberta(t *testing.T) {
 func TestPairsWithAQueryLongerThanEverything(t *testing.T) {
 	tok := newFake(t, bertProcessor, 10, &fakeEncoder{})
 	query := wordText(100, 50)
-	got, err := tok.Pairs(t.Context(), query, []string{"", wordText(20, 2), wordText(20, 49), wordText(20, 50), wordText(20, 51)}, 0, Truncation{})
+	got, err := tok.Pairs(t.Context(), query, []string{"", wordText(20, 2), wordText(20, 49), wordText(20, 50), wordText(20, 51)}, Truncation{})
 	require.NoError(t, err)
 	for i, want := range [][]uint32{
 		seq(id(101), seq(id(100, 101, 102, 103, 104, 105, 106)), id(102, 102)),
@@ -201,7 +201,8 @@ func TestPairsCutDocumentsFirst(t *testing.T) {
 	tok := newFake(t, bertProcessor, 9, &fakeEncoder{})
 	cut := func(query, document string, maxDoc int, tr Truncation) Encoding {
 		t.Helper()
-		got, err := tok.Pairs(t.Context(), query, []string{document}, maxDoc, tr)
+		tr.Text = maxDoc
+		got, err := tok.Pairs(t.Context(), query, []string{document}, tr)
 		require.NoError(t, err)
 		got[0].Types = nil
 		return got[0]
@@ -221,14 +222,14 @@ func TestPairsCutDocumentsFirst(t *testing.T) {
 func TestPairsRefuse(t *testing.T) {
 	tok := newFake(t, bertProcessor, 9, &fakeEncoder{})
 	refuse := Truncation{Refuse: true}
-	_, err := tok.Pairs(t.Context(), wordText(0, 3), []string{wordText(0, 3), ""}, 0, refuse)
+	_, err := tok.Pairs(t.Context(), wordText(0, 3), []string{wordText(0, 3), ""}, refuse)
 	require.NoError(t, err)
 
 	var tooLong *TooLongError
-	_, err = tok.Pairs(t.Context(), wordText(0, 3), []string{wordText(0, 3), wordText(0, 4), wordText(0, 400)}, 0, refuse)
+	_, err = tok.Pairs(t.Context(), wordText(0, 3), []string{wordText(0, 3), wordText(0, 4), wordText(0, 400)}, refuse)
 	require.ErrorAs(t, err, &tooLong)
 	require.Equal(t, TooLongError{Index: 1, Tokens: 10, Limit: 9}, *tooLong)
-	_, err = tok.Pairs(t.Context(), wordText(0, 7), []string{""}, 0, refuse)
+	_, err = tok.Pairs(t.Context(), wordText(0, 7), []string{""}, refuse)
 	require.ErrorAs(t, err, &tooLong)
 	require.Equal(t, TooLongError{Query: true, Tokens: 10, Limit: 9}, *tooLong)
 	require.EqualError(t, err, "the query has 10 tokens, special tokens included; the limit is 9")
@@ -248,10 +249,10 @@ func TestEncoderErrorsNameTheItem(t *testing.T) {
 	_, err = tok.Singles(t.Context(), []Text{{IDs: id(1)}}, "bad", Truncation{})
 	require.ErrorIs(t, err, errFake)
 	require.ErrorContains(t, err, "prefix: ")
-	_, err = tok.Pairs(t.Context(), "bad", []string{"good"}, 0, Truncation{})
+	_, err = tok.Pairs(t.Context(), "bad", []string{"good"}, Truncation{})
 	require.ErrorIs(t, err, errFake)
 	require.ErrorContains(t, err, "query: ")
-	_, err = tok.Pairs(t.Context(), "good", []string{"good", "bad"}, 0, Truncation{})
+	_, err = tok.Pairs(t.Context(), "good", []string{"good", "bad"}, Truncation{})
 	require.ErrorIs(t, err, errFake)
 	require.ErrorContains(t, err, "item 1: ")
 }
@@ -269,11 +270,30 @@ func TestAnEndedContextStopsTheWork(t *testing.T) {
 	tok, err := New(Options{Encoder: f, Template: template, MaxLength: 9, Gate: NewGate(1)})
 	require.NoError(t, err)
 	documents := strings.Fields(wordText(0, 100))
-	_, err = tok.Pairs(ctx, "query", documents, 0, Truncation{})
+	_, err = tok.Pairs(ctx, "query", documents, Truncation{})
 	require.ErrorIs(t, err, context.Canceled)
 	require.EqualValues(t, 7, f.calls.Load(), "the query and w0 to w5")
 
 	_, err = tok.Singles(ctx, []Text{{Text: "w1"}}, "", Truncation{})
 	require.True(t, errors.Is(err, context.Canceled))
 	require.EqualValues(t, 7, f.calls.Load())
+}
+
+func TestSinglesCutTextsFirst(t *testing.T) {
+	tok := newFake(t, bertProcessor, 9, &fakeEncoder{})
+	cut := func(text, prefix string, tr Truncation) Encoding {
+		t.Helper()
+		got, err := tok.Singles(t.Context(), []Text{{Text: text}}, prefix, tr)
+		require.NoError(t, err)
+		return got[0]
+	}
+	require.Equal(t, Encoding{IDs: id(101, 20, 21, 22, 102), Truncated: true}, cut(wordText(20, 4), "", Truncation{Text: 3}))
+	require.Equal(t, Encoding{IDs: id(101, 20, 21, 22, 102)}, cut(wordText(20, 3), "", Truncation{Text: 3}))
+	require.Equal(t, Encoding{IDs: id(101, 21, 22, 23, 102), Truncated: true}, cut(wordText(20, 4), "", Truncation{Text: 3, Side: KeepEnd}))
+	require.Equal(t, Encoding{IDs: id(101, 7, 20, 21, 22, 102), Truncated: true}, cut(wordText(20, 4), "w7 ", Truncation{Text: 3}), "the prefix is not counted")
+	require.Equal(t, Encoding{IDs: id(101, 20, 21, 22, 102), Truncated: true}, cut(wordText(20, 400), "", Truncation{Text: 3, Refuse: true}), "never refused")
+	require.Equal(t, Encoding{IDs: id(101, 20, 21, 22, 23, 24, 25, 26, 102), Truncated: true}, cut(wordText(20, 12), "", Truncation{Text: 10}))
+	_, err := tok.Singles(t.Context(), []Text{{Text: wordText(20, 12)}}, "", Truncation{Text: 10, Refuse: true})
+	var long *TooLongError
+	require.ErrorAs(t, err, &long, "what is left may be too long still")
 }

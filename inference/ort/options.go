@@ -53,7 +53,7 @@ func appendProvider(opts *onnx.SessionOptions, cfg inference.SessionConfig) erro
 		}
 		return nil
 	default:
-		return fmt.Errorf("%w: %q; this program has cpu and cuda", inference.ErrProvider, cfg.Provider)
+		return fmt.Errorf("%w: %q", inference.ErrProvider, cfg.Provider)
 	}
 }
 

@@ -59,7 +59,7 @@ func BenchmarkPairsWith100Documents(b *testing.B) {
 	tokens := 0
 	b.ReportAllocs()
 	for b.Loop() {
-		got, err := tok.Pairs(b.Context(), "how do I reset my password?", documents, 0, tokenizer.Truncation{})
+		got, err := tok.Pairs(b.Context(), "how do I reset my password?", documents, tokenizer.Truncation{})
 		require.NoError(b, err)
 		tokens = 0
 		for _, e := range got {

@@ -40,7 +40,7 @@ func TestRowsEqualTheGoldens(t *testing.T) {
 				if item.Pair == nil {
 					got, err = tok.Singles(t.Context(), []tokenizer.Text{{Text: item.Text}}, "", tokenizer.Truncation{})
 				} else {
-					got, err = tok.Pairs(t.Context(), item.Text, []string{*item.Pair}, 0, tokenizer.Truncation{})
+					got, err = tok.Pairs(t.Context(), item.Text, []string{*item.Pair}, tokenizer.Truncation{})
 				}
 				require.NoError(t, err)
 				require.Equal(t, item.IDs, got[0].IDs, item.Name)

@@ -144,7 +144,7 @@ func TestTenMegabytes(t *testing.T) {
 			counted := &countingEncoder{Encoder: e}
 			tok, err := tokenizer.New(tokenizer.Options{Encoder: counted, MaxLength: 256})
 			require.NoError(t, err)
-			got, err := tok.Pairs(t.Context(), "a query", []string{text, text}, 0, tokenizer.Truncation{})
+			got, err := tok.Pairs(t.Context(), "a query", []string{text, text}, tokenizer.Truncation{})
 			require.NoError(t, err)
 			require.Equal(t, 256, got[1].Len())
 			require.True(t, got[1].Truncated)

@@ -94,7 +94,7 @@ func encodeRow(t *testing.T, tok *tokenizer.Tokenizer, texts []string, r row) to
 	if r.b < 0 {
 		got, err = tok.Singles(t.Context(), []tokenizer.Text{{Text: texts[r.a]}}, "", r.truncation())
 	} else {
-		got, err = tok.Pairs(t.Context(), texts[r.a], []string{texts[r.b]}, 0, r.truncation())
+		got, err = tok.Pairs(t.Context(), texts[r.a], []string{texts[r.b]}, r.truncation())
 	}
 	require.NoError(t, err)
 	require.Len(t, got, 1)

@@ -4,10 +4,47 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/tokenizer"
 )
+
+// checkTokenizer tokenises the texts of the manifest's references, which must give the ids
+// that the reference outputs were computed from. References that do not fit a lower maximum
+// length are left out.
+func checkTokenizer(ctx context.Context, t *tokenizer.Tokenizer, m *Manifest) error {
+	for i, r := range m.Reference {
+		if len(r.IDs) > t.MaxLength() {
+			continue
+		}
+		got, err := tokenizeReference(ctx, t, m.Task, r)
+		if err != nil {
+			return fmt.Errorf("reference %d: %w", i, err)
+		}
+		if !slices.Equal(got.IDs, r.IDs) {
+			return fmt.Errorf("tokenizer.json does not belong to the weights: reference %d (%.40q) gives ids %v, and should give %v", i, r.Text, head(got.IDs), head(r.IDs))
+		}
+	}
+	return nil
+}
+
+func tokenizeReference(ctx context.Context, t *tokenizer.Tokenizer, task models.Task, r Reference) (tokenizer.Encoding, error) {
+	var list []tokenizer.Encoding
+	var err error
+	if task == models.TaskRerank {
+		list, err = t.Pairs(ctx, r.Text, []string{r.Pair}, tokenizer.Truncation{})
+	} else {
+		list, err = t.Singles(ctx, []tokenizer.Text{{Text: r.Text}}, "", tokenizer.Truncation{})
+	}
+	if err != nil {
+		return tokenizer.Encoding{}, err
+	}
+	return list[0], nil
+}
+
+// head is the beginning of ids, for a message.
+func head(ids []uint32) []uint32 { return ids[:min(len(ids), 8)] }
 
 // checkReferences runs the manifest's reference inputs on the session that is to serve, each
 // alone and all in one batch, and fails when an answer is further from the stored one than the

@@ -98,7 +98,7 @@ func (m *Embedding) prompt(name, intent string) (string, error) {
 	if name != "" {
 		prompt, ok := m.manifest.Prompts[name]
 		if !ok {
-			return "", models.Errorf(models.KindInvalid, "model %q has no prompt %q; it has %s", m.name, name, m.listPrompts()).At("prompt_name").In(m.name, opEmbed)
+			return "", models.Errorf(models.KindInvalid, "model %q has no prompt %.100q; it has %s", m.name, name, m.listPrompts()).At("prompt_name").In(m.name, opEmbed)
 		}
 		return prompt, nil
 	}

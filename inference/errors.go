@@ -66,7 +66,7 @@ func (e *engine) tokenFailure(err error, field func(index int) string, op string
 		return models.Errorf(models.KindTooLong, "%s has %s%d tokens, model %q takes %d, and truncation was refused", at, atLeast(long), long.Tokens, e.name, long.Limit).
 			At(at).In(e.name, op).Because(err)
 	case errors.As(err, &id):
-		return models.Errorf(models.KindInvalid, "%s[%d] is token id %d, and the vocabulary of model %q has %d; send text, or set server.token_ids to what the client sends", field(id.Index), id.Position, id.ID, e.name, id.VocabSize).
+		return models.Errorf(models.KindInvalid, "%s[%d] is token id %d, and the vocabulary of model %q has %d; send text, or ids of its own vocabulary", field(id.Index), id.Position, id.ID, e.name, id.VocabSize).
 			At(field(id.Index)).In(e.name, op).Because(err)
 	default:
 		return e.failure(err, op)

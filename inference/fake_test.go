@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -129,9 +130,18 @@ func fakeManifest(task models.Task) *Manifest {
 		Prompts:  map[string]string{"query": "query: ", "document": "text: "},
 		Variants: map[string]Variant{"fp32": {File: "model.onnx", Tolerance: Tolerance{MaxAbs: 1e-5, MinCosine: 0.9999}}},
 	}
-	for _, ids := range [][]uint32{{0, 17, 2}, {0, 5, 6, 7, 8, 9, 2}} {
-		out, _ := (&fakeSession{width: width}).Run(context.Background(), newPadder(m).pad([]tokenizer.Encoding{{IDs: ids}}))
-		m.Reference = append(m.Reference, Reference{Text: "a reference", IDs: ids, Output: out.Row(0)})
+	for _, text := range []string{"reference", "a reference of five words"} {
+		r := Reference{Text: text}
+		content, _ := (&wordEncoder{}).Encode(text)
+		r.IDs = slices.Concat([]uint32{0}, content, []uint32{2})
+		if task == models.TaskRerank {
+			r.Pair = "pair"
+			pair, _ := (&wordEncoder{}).Encode(r.Pair)
+			r.IDs = slices.Concat(r.IDs, []uint32{2}, pair, []uint32{2})
+		}
+		out, _ := (&fakeSession{width: width}).Run(context.Background(), newPadder(m).pad([]tokenizer.Encoding{{IDs: r.IDs}}))
+		r.Output = out.Row(0)
+		m.Reference = append(m.Reference, r)
 	}
 	return m
 }

@@ -48,6 +48,9 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 	if err := e.openTokenizer(spec, deps); err != nil {
 		return nil, err
 	}
+	if err := checkTokenizer(ctx, e.tokenizer, manifest); err != nil {
+		return nil, err
+	}
 	if err := e.openSession(ctx, spec, deps); err != nil {
 		return nil, err
 	}

@@ -165,7 +165,7 @@ func TestAnOpenIsRefused(t *testing.T) {
 		want   string
 	}{
 		"wrong numbers": {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Reference[1].Output[2] += 0.1 },
-			`variant fp32 on cpu: refused, because its answers are not those of the weights: reference 1 ("a reference") differs by 0.`},
+			`variant fp32 on cpu: refused, because its answers are not those of the weights: reference 1 ("a reference of five words") differs by 0.`},
 		"wrong direction": {func(_ *models.Spec, _ *Deps, m *Manifest) {
 			m.Variants["fp32"] = Variant{File: "model.onnx", Tolerance: Tolerance{MinCosine: 0.99}}
 			for i := range m.Reference[0].Output {
@@ -179,14 +179,15 @@ func TestAnOpenIsRefused(t *testing.T) {
 		}, "gave a number that is not finite"},
 		"variant absent": {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Variant = "int8"; s.Runtime.Provider = "cpu" },
 			"variant int8 for provider cpu is not there, only fp32; make it with scripts/export_onnx.sh --variant int8"},
-		"provider absent":  {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "cuda" }, "execution provider not available"},
-		"wrong task":       {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Tasks = []models.Task{models.TaskClassify} }, "tasks names classify, but the model was made for embed and can do [embed rerank]"},
-		"several devices":  {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Devices = []int{0, 1} }, "devices names 2 accelerators; this program runs a model on one"},
-		"unknown provider": {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "openvino" }, `execution provider not available: "openvino"; this program has cpu and cuda`},
-		"no tolerance":     {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Variants["fp32"] = Variant{File: "model.onnx"} }, "variant fp32 has no tolerance to check it with"},
-		"other format":     {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Format = 2 }, "format is 2, this program reads 1; export the model again"},
-		"no references":    {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Reference = nil }, "there are no references to check the model against"},
-		"no room":          {func(s *models.Spec, _ *Deps, _ *Manifest) { s.MaxLength = 2 }, "leaves no room for text"},
+		"provider absent":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "cuda" }, "execution provider not available"},
+		"wrong task":        {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Tasks = []models.Task{models.TaskClassify} }, "tasks names classify, but the model was made for embed and can do [embed rerank]"},
+		"several devices":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Devices = []int{0, 1} }, "devices names 2 accelerators; this program runs a model on one"},
+		"unknown provider":  {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "openvino" }, `execution provider not available: "openvino"; this program has cpu and cuda`},
+		"no tolerance":      {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Variants["fp32"] = Variant{File: "model.onnx"} }, "variant fp32 has no tolerance to check it with"},
+		"another tokenizer": {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Reference[0].IDs[1]++ }, `tokenizer.json does not belong to the weights: reference 0 ("reference") gives ids [0 `},
+		"other format":      {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Format = 2 }, "format is 2, this program reads 1; export the model again"},
+		"no references":     {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Reference = nil }, "there are no references to check the model against"},
+		"no room":           {func(s *models.Spec, _ *Deps, _ *Manifest) { s.MaxLength = 2 }, "leaves no room for text"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -371,6 +372,7 @@ func TestASessionWhoseRunsFailIsChecked(t *testing.T) {
 		opened, err := Open(t.Context(), models.Spec{Name: "m", Path: modelDir(t, fakeManifest(models.TaskEmbed)), Runtime: models.RuntimeSpec{Provider: "cpu"}}, deps)
 		require.NoError(t, err)
 		model := opened.(*Embedding)
+		reference := model.manifest.Reference[0].IDs
 		ask := func() error {
 			_, err := model.Embed(t.Context(), models.EmbedRequest{Inputs: []models.Input{{Text: "x"}}})
 			synctest.Wait()
@@ -378,7 +380,7 @@ func TestASessionWhoseRunsFailIsChecked(t *testing.T) {
 		}
 		// Only this request fails: its row is shorter than any reference in company.
 		broken.before = func(_ context.Context, b Batch) error {
-			if b.Rows == 1 && b.IDs[1] != 17 && b.Length == 3 {
+			if b.Rows == 1 && b.IDs[1] != int64(reference[1]) && b.Length == 3 {
 				return errors.New("a bad row")
 			}
 			return nil

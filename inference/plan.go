@@ -1,7 +1,6 @@
 package inference
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -41,7 +40,7 @@ func candidates(spec models.Spec, m *Manifest) ([]candidate, error) {
 		list = append(list, candidate{provider, variant})
 	}
 	if len(list) == 0 {
-		return nil, errors.Join(problems...)
+		return nil, problems[len(problems)-1] // of the provider that was the last resort
 	}
 	return list, nil
 }

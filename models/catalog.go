@@ -66,7 +66,7 @@ func (c *Catalog) Lookup(name string) (Entry, error) {
 			return t.entries[i], nil
 		}
 	}
-	return Entry{}, Errorf(KindNotFound, "no model is called %q; GET /v1/models lists those there are", name).At("model")
+	return Entry{}, Errorf(KindNotFound, "no model is called %.100q; GET /v1/models lists those there are", name).At("model")
 }
 
 // Resolve is Lookup, except that an empty name stands for a default: the entry with the

@@ -25,7 +25,7 @@ const (
 	KindQueueFull
 	KindQueueTimeout
 	KindLoading
-	KindUnavailable // the model's files are absent, or it has failed
+	KindUnavailable // the model has failed, and is being mended
 	KindShuttingDown
 	KindUpstream
 	KindUpstreamCredentials

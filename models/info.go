@@ -62,7 +62,8 @@ const (
 // Status is a model's state at one moment.
 type Status struct {
 	State State
-	// Reason says why the model does not serve, and what to do about it.
+	// Reason says why the model does not serve, and what to do about it. It is shown to
+	// clients: no paths, no causes.
 	Reason string
 	Queue  Queue
 }
@@ -94,7 +95,8 @@ type Entry struct {
 func (e Entry) Does(t Task) bool { return slices.Contains(e.Tasks, t) }
 
 // Embedder returns the entry as an embedder, or an Error of KindUnsupportedTask,
-// KindLoading when it is on its way, or KindUnavailable.
+// KindLoading when it is on its way, KindNotFound when its files are absent, or
+// KindUnavailable.
 func (e Entry) Embedder() (Embedder, error) {
 	m, ok := e.Model.(Embedder)
 	if err := e.check(TaskEmbed, ok); err != nil {
@@ -114,16 +116,19 @@ func (e Entry) Reranker() (Reranker, error) {
 
 func (e Entry) check(t Task, implemented bool) error {
 	if !e.Does(t) {
-		return Errorf(KindUnsupportedTask, "model %q does not do %s; it does %s", e.Name, t, join(e.Tasks)).In(e.Name, string(t))
+		return Errorf(KindUnsupportedTask, "model %q does not do %s; it does %s", e.Name, t, join(e.Tasks)).At("model").In(e.Name, string(t))
 	}
 	status := e.Model.Status()
 	switch {
 	case status.State == StateLoading:
 		return Errorf(KindLoading, "model %q is being loaded", e.Name).In(e.Name, string(t))
+	case status.State == StateUnavailable:
+		// Nothing that passes by itself: a client is not to come back for it.
+		return Errorf(KindNotFound, "model %q is not here: %s", e.Name, status.Reason).At("model").In(e.Name, string(t))
 	case status.State != StateReady:
 		return Errorf(KindUnavailable, "model %q cannot serve: %s", e.Name, status.Reason).In(e.Name, string(t))
 	case !implemented:
-		return Errorf(KindUnsupportedTask, "model %q is configured for %s, which its files cannot do", e.Name, t).In(e.Name, string(t))
+		return Errorf(KindUnsupportedTask, "model %q is configured for %s, which its files cannot do", e.Name, t).At("model").In(e.Name, string(t))
 	}
 	return nil
 }

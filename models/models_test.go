@@ -71,7 +71,7 @@ func TestAnEntryThatCannotServeSaysWhy(t *testing.T) {
 	}{
 		{entry("m", StateReady, TaskRerank), KindUnsupportedTask, `model "m" does not do embed; it does rerank`},
 		{entry("m", StateLoading, TaskEmbed), KindLoading, `model "m" is being loaded`},
-		{entry("m", StateUnavailable, TaskEmbed), KindUnavailable, `model "m" cannot serve: a reason`},
+		{entry("m", StateUnavailable, TaskEmbed), KindNotFound, `model "m" is not here: a reason`},
 		{entry("m", StateFailed, TaskEmbed), KindUnavailable, `model "m" cannot serve: a reason`},
 		{entry("m", StateReady, TaskEmbed), KindUnsupportedTask, `model "m" is configured for embed, which its files cannot do`},
 	} {

@@ -3,9 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/batcher"
@@ -18,8 +17,10 @@ import (
 // localRuntime opens local models. There are two: ONNX Runtime where the program was built
 // with cgo, and one that refuses where it was not.
 type localRuntime interface {
-	// HasGPU reports whether provider (of the configuration) puts models on a GPU here.
-	HasGPU(provider string) bool
+	// GPU reports why models cannot run on a GPU with provider (of the configuration), or nil.
+	GPU(provider string) error
+	// Check reports why a model cannot be opened here, as far as that shows without loading it.
+	Check(spec models.Spec) error
 	Open(ctx context.Context, spec models.Spec, hooks localHooks) (inference.Model, error)
 	// Describe says what runs, for the log.
 	Describe() string
@@ -52,7 +53,7 @@ func (l *locals) announce() error {
 	for _, spec := range l.specs {
 		tasks := spec.Tasks
 		if len(tasks) == 0 {
-			tasks = models.Tasks()
+			tasks = []models.Task{models.TaskEmbed, models.TaskRerank} // known once it is loaded
 		}
 		l.entries = append(l.entries, models.Entry{Name: spec.Name, Aliases: spec.Aliases, Tasks: tasks, Model: models.Placeholder{State: models.StateLoading, Reason: "it is being loaded"}})
 	}
@@ -63,7 +64,7 @@ func (l *locals) announce() error {
 // distort. A model that is optional may be absent; any other failure ends the start.
 func (l *locals) load(ctx context.Context) error {
 	for i, spec := range l.specs {
-		model, err := l.runtime.Open(ctx, spec, localHooks{requestTimeout: l.timeout, onRun: l.metrics.ObserveRun, onEvent: l.event})
+		model, err := l.runtime.Open(ctx, spec, localHooks{requestTimeout: l.timeout, onRun: l.ran, onEvent: l.event})
 		switch {
 		case err == nil:
 			l.loaded = append(l.loaded, model)
@@ -72,9 +73,8 @@ func (l *locals) load(ctx context.Context) error {
 				l.entries[i].Tasks = model.Tasks()
 			}
 		case spec.Optional && errors.Is(err, inference.ErrAbsent):
-			reason := err.Error() + "; " + howToGet(spec)
-			l.entries[i].Model = models.Placeholder{State: models.StateUnavailable, Reason: reason}
-			l.log.Info("model is not available", "model", spec.Name, "reason", reason)
+			l.entries[i].Model = models.Placeholder{State: models.StateUnavailable, Reason: "its files are absent; make them with scripts/export_onnx.sh " + spec.Name}
+			l.log.Info("model is not available", "model", spec.Name, "reason", err.Error()+"; "+howToGet(spec))
 		case errors.Is(err, inference.ErrAbsent):
 			return models.Errorf(models.KindUnavailable, "%v; %s, or mark the model as optional", err, howToGet(spec)).In(spec.Name, "load")
 		default:
@@ -92,12 +92,13 @@ func howToGet(spec models.Spec) string {
 	return "get it with: scripts/export_onnx.sh " + spec.Name + " --out " + spec.Path
 }
 
-// filesOf reports whether a model's files are there.
-func filesOf(spec models.Spec) error {
-	if _, err := os.Stat(filepath.Join(spec.Path, inference.ManifestFile)); err != nil {
-		return errors.New("its files are absent; " + howToGet(spec))
+// ran counts a run, and keeps the stack of one that panicked.
+func (l *locals) ran(model string, stats batcher.RunStats) {
+	l.metrics.ObserveRun(model, stats)
+	var panicked *batcher.PanicError
+	if errors.As(stats.Err, &panicked) {
+		l.log.Error("a run panicked", "model", model, "value", fmt.Sprint(panicked.Value), "stack", string(panicked.Stack))
 	}
-	return nil
 }
 
 func (l *locals) event(ev inference.Event) {
@@ -132,7 +133,7 @@ func (l *locals) close() error {
 // gpuExpected reports whether every local model is to run on a GPU.
 func gpuExpected(cfg *config.Config, runtime localRuntime) bool {
 	for _, spec := range cfg.Specs() {
-		if !runtime.HasGPU(spec.Runtime.Provider) {
+		if runtime.GPU(spec.Runtime.Provider) != nil {
 			return false
 		}
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/quadrate-maas/quadrate/config"
 	"github.com/quadrate-maas/quadrate/inference"
@@ -27,15 +28,20 @@ func newLocalRuntime(cfg *config.Config) (localRuntime, error) {
 	return onnxLocals{Runtime: rt, gate: tokenizer.NewGate(0)}, nil
 }
 
-func (o onnxLocals) HasGPU(provider string) bool {
+func (o onnxLocals) GPU(provider string) error {
 	switch provider {
-	case inference.ProviderCPU:
-		return false
-	case "", inference.ProviderAuto:
-		return o.CUDA() == nil
+	case "", inference.ProviderAuto, inference.ProviderCUDA:
+		return o.CUDA()
 	default:
-		return true
+		return fmt.Errorf("provider %s runs on the CPU", provider)
 	}
+}
+
+func (o onnxLocals) Check(spec models.Spec) error {
+	if spec.Runtime.Provider == inference.ProviderCUDA && !spec.Runtime.Fallback {
+		return o.CUDA()
+	}
+	return nil
 }
 
 func (o onnxLocals) Describe() string {

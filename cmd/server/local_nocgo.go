@@ -16,12 +16,17 @@ type noLocals struct{}
 
 func newLocalRuntime(*config.Config) (localRuntime, error) { return noLocals{}, nil }
 
-func (noLocals) HasGPU(string) bool { return false }
+// errNoCgo refuses every local model.
+var errNoCgo = errors.New("this program was built without cgo and cannot run local models; build it with CGO_ENABLED=1 after `make setup`, or take the model out of the configuration")
+
+func (noLocals) GPU(string) error { return errNoCgo }
+
+func (noLocals) Check(models.Spec) error { return errNoCgo }
 
 func (noLocals) Describe() string { return "no local models (built without cgo)" }
 
 func (noLocals) Close() error { return nil }
 
 func (noLocals) Open(context.Context, models.Spec, localHooks) (inference.Model, error) {
-	return nil, errors.New("this program was built without cgo and cannot run local models; build it with CGO_ENABLED=1 after `make setup`, or take the model out of the configuration")
+	return nil, errNoCgo
 }

@@ -25,36 +25,52 @@ func observe(ev api.RequestEvent, log *slog.Logger, m *metrics.Metrics) {
 	}
 	attrs := []slog.Attr{
 		slog.String("id", ev.ID), slog.String("method", ev.Method), slog.String("route", ev.Route),
-		slog.Int("status", ev.Status), slog.String("duration", short(ev.Duration)), slog.String("remote", ev.RemoteAddr),
+		slog.Int("status", ev.Status), milliseconds("duration_ms", ev.Duration), slog.String("remote", ev.RemoteAddr),
 		slog.Int64("bytes_in", ev.BytesIn), slog.Int64("bytes_out", ev.BytesOut),
 	}
 	if ev.Model != "" {
 		attrs = append(attrs, slog.String("model", ev.Model), slog.String("backend", ev.Backend))
 	}
 	if ev.Items > 0 {
-		attrs = append(attrs, slog.Int("items", ev.Items), slog.Int("tokens", ev.Usage.PromptTokens), slog.Int("truncated", ev.Usage.Truncated),
-			slog.String("tokenize", short(ev.Timing.Tokenize)), slog.String("queue", short(ev.Timing.Queue)), slog.String("run", short(ev.Timing.Run)))
+		attrs = append(attrs, slog.Int("items", ev.Items))
+	}
+	if ev.Usage.PromptTokens > 0 {
+		attrs = append(attrs, slog.Int("tokens", ev.Usage.PromptTokens), slog.Int("truncated", ev.Usage.Truncated),
+			milliseconds("tokenize_ms", ev.Timing.Tokenize), milliseconds("queue_ms", ev.Timing.Queue), milliseconds("run_ms", ev.Timing.Run))
 	}
 	if ev.Error != nil {
-		attrs = append(attrs, slog.String("error", ev.Error.Error()))
+		attrs = append(attrs, slog.String("error", clip(ev.Error.Error())))
 	}
 	log.LogAttrs(context.Background(), level, "request", attrs...)
 }
 
+// maxLoggedError bounds an error's text in the log, which may hold what a client sent.
+const maxLoggedError = 2000
+
+func clip(text string) string {
+	if len(text) <= maxLoggedError {
+		return text
+	}
+	return text[:maxLoggedError] + "…"
+}
+
+// milliseconds is a duration as a number, so that a log can be sorted and summed by it.
+func milliseconds(key string, d time.Duration) slog.Attr {
+	return slog.Float64(key, float64(d.Microseconds())/1000)
+}
+
 func levelOf(ev api.RequestEvent) slog.Level {
 	switch {
+	case strings.HasPrefix(ev.Route, "/health"), ev.Route == "/metrics":
+		return slog.LevelDebug
 	case ev.Status >= 500 && ev.Status != 503 && ev.Status != 504:
 		return slog.LevelError
 	case ev.Status >= 400:
 		return slog.LevelWarn
-	case strings.HasPrefix(ev.Route, "/health"), ev.Route == "/metrics":
-		return slog.LevelDebug
 	default:
 		return slog.LevelInfo
 	}
 }
-
-func short(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
 
 // queuesOf lists every model's queue.
 func queuesOf(catalog *models.Catalog) func() []metrics.Queue {

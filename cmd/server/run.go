@@ -10,6 +10,8 @@ import (
 	"runtime"
 
 	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/inference"
+	"github.com/quadrate-maas/quadrate/models"
 )
 
 // errUsage says that the command line was wrong; what was wrong has been printed.
@@ -23,7 +25,7 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer, ready fu
 	flags := flag.NewFlagSet("quadrate", flag.ContinueOnError)
 	flags.SetOutput(stdout)
 	file := flags.String("config", "", "configuration `FILE` (QUADRATE_CONFIG; default configs/server.yaml)")
-	check := flags.Bool("check", false, "check the configuration and exit")
+	onlyCheck := flags.Bool("check", false, "check the configuration and exit")
 	flags.Usage = func() { usage(flags) }
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -48,8 +50,8 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer, ready fu
 		return err
 	}
 	switch {
-	case *check:
-		return report(cfg, stdout)
+	case *onlyCheck:
+		return check(cfg, stdout)
 	case command == "healthcheck":
 		return healthcheck(ctx, cfg, stdout)
 	default:
@@ -74,15 +76,40 @@ func usage(flags *flag.FlagSet) {
 	flags.PrintDefaults()
 }
 
-// report answers -check: the configuration is valid; where will it listen, what will it serve.
-func report(cfg *config.Config, stdout io.Writer) error {
-	fmt.Fprintf(stdout, "%s is valid: listens on %s, %d models\n", cfg.File, listenAddress(cfg), len(cfg.Models))
-	for _, spec := range cfg.Specs() {
-		note := ""
-		if err := filesOf(spec); err != nil {
-			note = " (" + err.Error() + ")"
-		}
-		fmt.Fprintf(stdout, "  %s from %s%s\n", spec.Name, spec.Path, note)
+// check answers -check: where the server will listen and what it will serve, and every reason
+// why it would not start, as far as that shows without loading a model.
+func check(cfg *config.Config, stdout io.Writer) error {
+	var problems []error
+	if _, err := certificate(cfg.Server.TLS); err != nil {
+		problems = append(problems, err)
 	}
-	return nil
+	runtime, err := newLocalRuntime(cfg)
+	if err != nil {
+		problems = append(problems, err)
+	} else {
+		defer func() { _ = runtime.Close() }()
+	}
+	fmt.Fprintf(stdout, "%s: listens on %s, %d models\n", cfg.File, listenAddress(cfg), len(cfg.Models))
+	for _, spec := range cfg.Specs() {
+		word := "ok"
+		if err := checkModel(runtime, spec); err != nil {
+			word = err.Error()
+			if !spec.Optional || !errors.Is(err, inference.ErrAbsent) {
+				problems = append(problems, fmt.Errorf("%s: %w", spec.Name, err))
+			}
+		}
+		fmt.Fprintf(stdout, "  %s from %s: %s\n", spec.Name, spec.Path, word)
+	}
+	return errors.Join(problems...)
+}
+
+func checkModel(runtime localRuntime, spec models.Spec) error {
+	err := inference.Check(spec)
+	if errors.Is(err, inference.ErrAbsent) {
+		return fmt.Errorf("%w; %s", err, howToGet(spec))
+	}
+	if err == nil && runtime != nil {
+		err = runtime.Check(spec)
+	}
+	return err
 }

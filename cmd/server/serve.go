@@ -29,7 +29,10 @@ func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func
 	}
 	m := metrics.New(version)
 	requestTimeout, shutdownTimeout := cfg.Server.Timeouts(gpuExpected(cfg, runtime))
-	catalog := &models.Catalog{}
+	catalog, err := models.NewCatalog()
+	if err != nil {
+		return err
+	}
 	local := &locals{runtime: runtime, specs: cfg.Specs(), catalog: catalog, log: log, metrics: m, timeout: requestTimeout}
 	defer func() { err = errors.Join(err, local.close()) }()
 	if err := local.announce(); err != nil {
@@ -54,6 +57,9 @@ func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func
 	}
 	addr := listener.Addr().String()
 	log.Info("listening", "address", addr, "version", version, "runtime", runtime.Describe(), "config", cfg.File)
+	if reason := runtime.GPU(cfg.Runtime.Provider); reason != nil {
+		log.Info("models run on the CPU", "reason", reason)
+	}
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -62,6 +68,7 @@ func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func
 		if ctx.Err() != nil {
 			return stop.now()
 		}
+		log.Error("the start failed", "error", err)
 		return errors.Join(err, stop.now())
 	}
 	log.Info("ready", "address", addr, "models", len(catalog.Entries()))

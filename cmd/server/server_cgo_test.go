@@ -62,6 +62,9 @@ type running struct {
 func configFile(t testing.TB, server, model string) string {
 	t.Helper()
 	root := golden.Root()
+	if !strings.Contains(model, "tasks") {
+		model += ", tasks: [embed, rerank]"
+	}
 	if !strings.Contains(server, "drain_delay") {
 		server += ", drain_delay: 0s"
 	}
@@ -71,7 +74,7 @@ log: {format: json, level: debug}
 server: {host: 127.0.0.1, port: 0%s}
 runtime: {library: %s, provider: cpu}
 models:
-  - {name: %s, aliases: [default], path: all-MiniLM-L6-v2, tasks: [embed, rerank]%s}
+  - {name: %s, aliases: [default], path: all-MiniLM-L6-v2%s}
   - {name: test/xlmr-rerank, path: ../testmodels/xlmr-rerank, tasks: [rerank], optional: true}
   - {name: absent/model, path: no-such-folder, optional: true}
 `, filepath.Join(root, "var", "models"), server, golden.Library(), minilm, model)
@@ -209,8 +212,9 @@ func TestRoutesOverTheRealModel(t *testing.T) {
 		require.Equal(t, http.StatusOK, status, body)
 	}
 	status, body = post(t, s.url+"/v1/embeddings", map[string]any{"model": "absent/model", "input": "x"})
-	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Contains(t, body, "scripts/export_onnx.sh absent/model --out ")
+	require.Equal(t, http.StatusNotFound, status)
+	require.Contains(t, body, "its files are absent; make them with scripts/export_onnx.sh absent/model")
+	require.NotContains(t, body, golden.Root())
 }
 
 func TestMetricsAndLogOfARequest(t *testing.T) {
@@ -323,4 +327,26 @@ func TestTLS(t *testing.T) {
 	require.Len(t, vectors[0], 384)
 	client.CloseIdleConnections()
 	require.NoError(t, s.stop())
+}
+
+func TestCheckNamesWhatWouldFailTheStart(t *testing.T) {
+	golden.Model(t, "models/all-MiniLM-L6-v2")
+	check := func(file string, environ ...string) (string, error) {
+		var out output
+		err := run(t.Context(), []string{"-check", "-config", file}, environ, &out, nil)
+		return out.String(), err
+	}
+	out, err := check(configFile(t, "", ""))
+	require.NoError(t, err)
+	require.Contains(t, out, ": listens on 127.0.0.1:0, 3 models\n")
+	require.Contains(t, out, minilm+" from "+filepath.Join(golden.Root(), "var", "models", "all-MiniLM-L6-v2")+": ok\n")
+	require.Contains(t, out, "; get it with: scripts/export_onnx.sh absent/model --out ")
+	_, err = check(configFile(t, ", tls: {cert: /no/such.pem, key: /no/such.key}", ", variant: fp16, provider: cpu"), "QUADRATE_RUNTIME_LIBRARY=/no/such.so")
+	for _, want := range []string{"server.tls: open /no/such.pem", "stat /no/such.so", minilm + ": variant fp16 for provider cpu is not there, only "} {
+		require.ErrorContains(t, err, want)
+	}
+	_, err = check(configFile(t, "", ", tasks: [rerank, classify]"))
+	require.Error(t, err)
+	_, err = check(configFile(t, "", ", provider: cuda"))
+	require.ErrorContains(t, err, minilm+": CUDA execution provider is not enabled in this build")
 }

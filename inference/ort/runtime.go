@@ -30,7 +30,7 @@ type Runtime struct {
 }
 
 // Open loads ONNX Runtime from library, or, when that is empty, from the first place of
-// SearchPath that has it. A second Open with the same library shares the environment; with
+// searchPath that has it. A second Open with the same library shares the environment; with
 // another one it fails.
 func Open(library string) (*Runtime, error) {
 	path, err := find(library)
@@ -43,6 +43,10 @@ func Open(library string) (*Runtime, error) {
 		return nil, fmt.Errorf("ONNX Runtime is already loaded from %s; one process cannot load %s too", environment.library, path)
 	}
 	if environment.users == 0 {
+		// ONNX Runtime reports its use to its makers unless this is set before it is loaded.
+		if err := os.Setenv("ORT_DISABLE_TELEMETRY", "1"); err != nil {
+			return nil, err
+		}
 		onnx.SetSharedLibraryPath(path)
 		// Warnings tell of providers that fall back; the default level hides them.
 		if err := onnx.InitializeEnvironment(onnx.WithLogLevelWarning()); err != nil {
@@ -74,9 +78,9 @@ func (r *Runtime) Close() error {
 	return err
 }
 
-// SearchPath lists where the library is looked for when none is named: beside the program,
+// searchPath lists where the library is looked for when none is named: beside the program,
 // in the set-up's folder below the working directory, and where packages put it.
-func SearchPath() []string {
+func searchPath() []string {
 	const name = "libonnxruntime.so"
 	var places []string
 	if exe, err := os.Executable(); err == nil {
@@ -99,7 +103,7 @@ func find(library string) (string, error) {
 		}
 		return filepath.Abs(library)
 	}
-	for _, place := range SearchPath() {
+	for _, place := range searchPath() {
 		if _, err := os.Stat(place); err == nil {
 			return filepath.Abs(place)
 		}

@@ -28,14 +28,14 @@ type session struct {
 // NewSession loads a graph. That its inputs and output are those of cfg shows at the first
 // run: asking the library beforehand would load the weights a second time.
 func (r *Runtime) NewSession(cfg inference.SessionConfig) (inference.Session, error) {
-	if _, err := os.Stat(cfg.File); err != nil {
-		return nil, fmt.Errorf("model file: %w", err)
-	}
 	opts, err := sessionOptions(cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = opts.Destroy() }()
+	if _, err := os.Stat(cfg.File); err != nil {
+		return nil, fmt.Errorf("model file: %w", err)
+	}
 	native, err := onnx.NewDynamicAdvancedSession(cfg.File, cfg.Inputs, []string{cfg.Output}, opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.File, err)

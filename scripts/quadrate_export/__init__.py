@@ -7,4 +7,9 @@ by construction and does not depend on what an optimiser recognises. It does
 not know how the folder is served.
 """
 
+import os
+
+# ONNX Runtime reports its use to its makers unless this is set before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __version__ = "1"

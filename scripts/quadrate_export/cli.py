@@ -18,7 +18,8 @@ examples:
   scripts/export_onnx.sh --random config.json --seed 1 --tokenizer ./my-model --out var/models/random
 
 environment:
-  QUADRATE_MODELS_DIR  where model folders go without --out (default var/models)
+  QUADRATE_MODELS_DIR  where model folders go without --out (default var/models
+                       of this repository)
   QUADRATE_PYTHON      the Python to run (default var/venv/bin/python)
   HF_TOKEN, HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE: as huggingface_hub reads them
 """

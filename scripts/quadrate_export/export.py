@@ -242,6 +242,12 @@ class Exporter:
         same = content.get("format") == manifest.FORMAT and content.get("input_sha256") == fingerprint
         if same and self._copies_are_whole(content):
             return content
+        other = content.get("source")
+        if other and other != self._request.source.name:
+            raise ExportError(
+                f"{self._request.out} holds an export of {other}: name another folder with --out, or replace "
+                "it with --force"
+            )
         self._report(
             f"{self._request.out} holds an export of another input, or a damaged one: it is replaced"
         )

@@ -38,6 +38,8 @@ def find(model: str, revision: str | None) -> Source:
     directory = Path(model).expanduser()
     if directory.is_dir():
         return Source(directory, directory.resolve().name, revision or "")
+    if directory.is_file():
+        raise ExportError(f"{model} is a file; MODEL is a directory or a Hugging Face id")
     if model.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(model):
         raise ExportError(f"there is no directory {model}")
     return _download(model, revision)
@@ -77,11 +79,11 @@ def _unreachable(model: str, error: Exception) -> str:
         )
     return (
         f"{tried}. Without a connection: fetch the model's directory where there is one "
-        f"(huggingface-cli download {model}), copy it here and give its path in place of the id"
+        f"(hf download {model} --local-dir DIR), copy it here and give its path in place of the id"
     )
 
 
 def default_folder(name: str) -> Path:
     """Where an export goes when nothing else is said."""
-    root = os.environ.get("QUADRATE_MODELS_DIR") or "var/models"
+    root = os.environ.get("QUADRATE_MODELS_DIR") or Path(__file__).resolve().parents[2] / "var/models"
     return Path(root) / name.rstrip("/").rsplit("/", 1)[-1]

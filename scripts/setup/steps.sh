@@ -11,7 +11,8 @@ put() {
 
 # environment DIR REQUIREMENTS: a virtual environment with exactly the pinned packages.
 environment() {
-  [ -x "$1/bin/python" ] || { rm -rf "$1" && python3 -m venv "$1"; }
+  # An environment whose making was interrupted has Python, but no pip yet.
+  "$1/bin/python" -m pip --version >/dev/null 2>&1 || { rm -rf "$1" && python3 -m venv "$1"; }
   "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --requirement "$2"
 }
 

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from quadrate_export import source
 from small_models import TESTDATA
 
 SCRIPTS = Path(__file__).resolve().parents[1]
@@ -74,12 +75,41 @@ def test_a_missing_python_is_explained(tmp_path):
     assert result.returncode == 1 and "make setup" in result.stderr
 
 
-def test_export_to_the_default_folder(tmp_path):
-    result = run(MODEL, "--variant", "fp32,int8", cwd=tmp_path, script=True)
+def test_export_below_the_models_folder(tmp_path):
+    settings = {"QUADRATE_MODELS_DIR": str(tmp_path / "models")}
+    result = run(MODEL, "--variant", "fp32,int8", cwd=tmp_path, script=True, **settings)
     assert result.returncode == 0, result.stderr
-    assert list(read(tmp_path / "var/models/bert-mean")["variants"]) == ["fp32", "int8"]
-    again = run(MODEL, "--variant", "fp32", "--variant", "int8", cwd=tmp_path)
+    assert list(read(tmp_path / "models/bert-mean")["variants"]) == ["fp32", "int8"]
+    again = run(MODEL, "--variant", "fp32", "--variant", "int8", cwd=tmp_path, **settings)
     assert again.returncode == 0 and "nothing to do" in again.stdout
+
+
+def test_the_default_folder_is_the_repositorys_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.delenv("QUADRATE_MODELS_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert source.default_folder("team/small") == SCRIPTS.parent / "var/models/small"
+
+
+def test_another_models_export_is_not_replaced(tmp_path):
+    assert run(MODEL, "--out", tmp_path / "out").returncode == 0
+    other = run(MODEL, "--out", tmp_path / "out", "--source", "team/other")
+    assert other.returncode == 1
+    assert "holds an export of bert-mean: name another folder with --out, or replace it with --force" in other.stderr
+    assert read(tmp_path / "out")["source"] == "bert-mean"
+    assert run(MODEL, "--out", tmp_path / "out", "--source", "team/other", "--force").returncode == 0
+    assert read(tmp_path / "out")["source"] == "team/other"
+
+
+def test_a_file_is_no_model():
+    result = run(MODEL / "config.json")
+    assert result.returncode == 1 and "is a file; MODEL is a directory or a Hugging Face id" in result.stderr
+
+
+def test_onnx_runtime_reports_to_nobody(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    assert run(MODEL, "--out", tmp_path / "out", HOME=str(home), XDG_CACHE_HOME=str(home / "cache")).returncode == 0
+    assert not [path for path in home.rglob("*") if "onnxruntime" in str(path).lower()]
 
 
 def test_names_and_folders(tmp_path):
@@ -166,9 +196,9 @@ def hub(tmp_path):
 
 
 def test_hub_model_is_downloaded_once_and_then_served_from_the_cache(tmp_path, hub):
-    result = run("team/small", cwd=tmp_path, **hub.settings)
+    result = run("team/small", cwd=tmp_path, QUADRATE_MODELS_DIR=str(tmp_path / "models"), **hub.settings)
     assert result.returncode == 0, result.stderr
-    content = read(tmp_path / "var/models/small")
+    content = read(tmp_path / "models/small")
     assert content["source"] == "team/small" and content["revision"] == COMMIT
     offline = run("team/small", "--out", tmp_path / "again", HF_HUB_OFFLINE="1", **hub.settings)
     assert offline.returncode == 0, offline.stderr

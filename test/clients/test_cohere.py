@@ -1,6 +1,9 @@
 """The official Cohere clients, v1 and v2, against the real server."""
 
+import concurrent.futures
+
 import cohere
+import cohere.core.api_error
 import pytest
 
 from conftest import MODEL
@@ -58,10 +61,41 @@ def test_404(server):
     assert "no-such-model" in failure.value.body["message"]
 
 
-def test_503(server):
-    options = {"max_retries": 0}
-    with pytest.raises(cohere.ServiceUnavailableError):
-        v2(server).rerank(model="absent/model", query=QUERY, documents=DOCUMENTS, request_options=options)
+def test_404_absent_model(server):
+    with pytest.raises(cohere.NotFoundError) as failure:
+        v2(server).rerank(model="absent/model", query=QUERY, documents=DOCUMENTS)
+    assert "export_onnx.sh" in failure.value.body["message"]
+
+
+def overload(server, error: type[Exception]) -> list[Exception]:
+    """Sends many long documents at once and returns the refusals, all of one class."""
+    def send(i):
+        documents = [f"{i} {j} " + "many long documents to be ranked " * 60 for j in range(4)]
+        try:
+            v2(server).rerank(model=MODEL, query=QUERY, documents=documents, request_options={"max_retries": 0})
+            return None
+        except error as failure:
+            return failure
+
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        return [failure for failure in pool.map(send, range(48)) if failure is not None]
+
+
+@pytest.mark.limits(batcher="{max_items: 1, max_queued_items: 10}")
+def test_429_queue_full(small_server):
+    assert overload(small_server, cohere.TooManyRequestsError)
+
+
+@pytest.mark.limits(batcher="{max_items: 1, queue_timeout: 50ms}")
+def test_503_queue_timeout(small_server):
+    assert overload(small_server, cohere.ServiceUnavailableError)
+
+
+@pytest.mark.limits(body_limit="64KiB")
+def test_413(small_server):
+    with pytest.raises(cohere.core.api_error.ApiError) as failure:
+        v2(small_server).rerank(model=MODEL, query=QUERY, documents=["x" * 100_000])
+    assert failure.value.status_code == 413
 
 
 def test_504(server):

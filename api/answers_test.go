@@ -41,6 +41,8 @@ func TestAnswers(t *testing.T) {
 		{"rerank_fields", "/reranking", `{"query":"a cat","documents":[{"title":"cats","n":3,"text":"a cat","more":[1]},"rain"],"rank_fields":["text","title","n","absent"],"return_documents":"true"}`},
 		{"rerank_truncated", "/rerank", `{"query":"a cat","documents":["1 2 3 4 5 6 7 8 9 10 11 12 13","x"]}`},
 		{"rerank_tei", "/rerank", `{"query":"a cat","texts":["rain","a cat"]}`},
+		{"rerank_tei", "/rerank", `{"query":"a cat","documents":null,"texts":["rain","a cat"]}`},
+		{"rerank", "/rerank", `{"model":"both","query":"a cat","documents":["rain","a cat","the cat"],"texts":null}`},
 		{"rerank_tei_text", "/rerank", `{"query":"a cat","texts":["rain","a cat"],"return_text":true,"raw_scores":true,"truncate":false,"truncation_direction":"Right"}`},
 		{"embed_tei", "/embed", `{"inputs":["a cat","a dog"]}`},
 		{"embed_tei_one", "/embed", `{"inputs":"a cat","truncate":true,"normalize":true,"truncation_direction":"left","prompt_name":"query","dimensions":3}`},

@@ -21,8 +21,8 @@ const (
 	bodyStall = 30 * time.Second
 	// drainLimit is how much of an unread body is read and thrown away to keep a connection.
 	drainLimit = 256 << 10
-	// drainStall is how long that may wait for more.
-	drainStall = time.Second
+	// drainTime is how long that may take; the answer waits for it.
+	drainTime = time.Second
 	// firstBuffer is where a body of unknown length starts.
 	firstBuffer = 32 << 10
 )
@@ -44,13 +44,12 @@ func (b *budget) take(n int64) bool {
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
 // body reads the body of one request from its connection, within the limit of one body and
-// the budget of all. The HTTP library hands over the stream as it arrives, so nothing is held
-// that is not counted here, apart from the library's fixed buffers. The body is counted until
-// release, because the strings decoded from it are about its size.
+// the budget of all. The HTTP library hands over the stream before it has read any of it (see
+// headerReceived), so nothing is held that is not counted here, apart from the library's fixed
+// buffers, and no wait is without the limits set here. The body is counted until release,
+// because the strings decoded from it are about its size.
 type body struct {
 	source *bodySource
-	// length is what Content-Length says; negative when it says nothing.
-	length int
 	limit  int64
 	budget *budget
 	taken  int64
@@ -61,15 +60,15 @@ func (b *body) read(ctx context.Context, encoding string) ([]byte, error) {
 	if b.source == nil {
 		return nil, nil
 	}
-	if int64(b.length) > b.limit {
+	if int64(b.source.length) > b.limit {
 		return nil, b.tooLarge()
 	}
 	b.source.deadline, _ = ctx.Deadline()
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "", "identity":
 		end := b.limit
-		if b.length >= 0 {
-			end = int64(b.length)
+		if b.source.length >= 0 {
+			end = int64(b.source.length)
 		}
 		return b.readAll(b.source, end)
 	case "gzip", "x-gzip":
@@ -142,10 +141,10 @@ func (b *body) finish() bool {
 	if s == nil || s.ended {
 		return true
 	}
-	if s.broken != nil || int64(b.length)-s.count > drainLimit {
+	if s.broken != nil || int64(s.length)-s.count > drainLimit {
 		return false
 	}
-	s.stall = drainStall
+	s.deadline = time.Now().Add(drainTime)
 	_, err := io.CopyN(io.Discard, s, drainLimit)
 	return errors.Is(err, io.EOF)
 }
@@ -154,8 +153,8 @@ func (b *body) finish() bool {
 type bodySource struct {
 	stream io.Reader
 	conn   net.Conn
-	// chunked says that only the last chunk is the end.
-	chunked bool
+	// length is what Content-Length says; negative when the body comes in chunks.
+	length int
 	// deadline is when the request's time is up; stall is how long one read may wait.
 	deadline time.Time
 	stall    time.Duration
@@ -180,8 +179,8 @@ func (s *bodySource) Read(p []byte) (int, error) {
 	_ = s.conn.SetReadDeadline(until) // a dead connection shows in the read
 	n, err := s.stream.Read(p)
 	s.count += int64(n)
-	if c, ok := s.conn.(*conn); ok && err == io.EOF && s.chunked && c.ended.Load() {
-		err = io.ErrUnexpectedEOF // the HTTP library takes a cut between chunks for the end
+	if err == io.EOF && s.short() {
+		err = io.ErrUnexpectedEOF
 	}
 	switch {
 	case err == io.EOF:
@@ -190,6 +189,16 @@ func (s *bodySource) Read(p []byte) (int, error) {
 		s.broken = err
 	}
 	return n, err
+}
+
+// short reports whether what the HTTP library takes for the end is none: it does not check the
+// length, and takes a cut between chunks for the last chunk.
+func (s *bodySource) short() bool {
+	if s.length >= 0 {
+		return s.count < int64(s.length)
+	}
+	c, ok := s.conn.(*conn)
+	return ok && c.ended.Load()
 }
 
 // explain says what became of a body that could not be read: whether the connection or the
@@ -204,6 +213,9 @@ func (s *bodySource) explain(err error) error {
 	case errors.Is(broken, os.ErrDeadlineExceeded):
 		if !s.deadline.IsZero() && !time.Now().Before(s.deadline) {
 			return models.Errorf(models.KindDeadline, "").Because(broken)
+		}
+		if cut(s.conn) {
+			return models.Errorf(models.KindShuttingDown, "").Because(broken)
 		}
 		return &refusal{row: rowProtocol, message: fmt.Sprintf("the body stopped arriving: %d bytes came, and then none for %s", s.count, s.stall), cause: broken}
 	case errors.Is(broken, io.ErrUnexpectedEOF), errors.Is(broken, io.EOF), errors.Is(broken, syscall.ECONNRESET), errors.Is(broken, net.ErrClosed):

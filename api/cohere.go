@@ -32,7 +32,6 @@ type reranking struct {
 
 // documentList is the documents of one request.
 type documentList struct {
-	present bool
 	// given counts all, also those past the limit, which are not kept.
 	given int
 	texts []string
@@ -105,7 +104,7 @@ func (r *jsonReader) documentsField(field string, limit int, objects bool) (docu
 	if !present {
 		return l, err
 	}
-	l.present, l.objects = true, map[int][]byte{}
+	l.objects = map[int][]byte{}
 	err = r.list(func(i int) error {
 		k, err := r.peek()
 		if err != nil {
@@ -233,6 +232,7 @@ func (s *Server) rerank(ctx context.Context, x *call, r *reranking, field string
 		MaxTokensPerDoc: r.maxTokens,
 		Caller:          x.caller(),
 	})
+	x.event.Usage, x.event.Timing = result.Usage, result.Timing // as far as a failure knows them
 	if err != nil {
 		return "", none, err
 	}

@@ -151,6 +151,28 @@ func TestBrokenModelsAre500(t *testing.T) {
 	}
 }
 
+// TestFailuresKeepTheirTiming: what a model tells of a failed call is in the event.
+func TestFailuresKeepTheirTiming(t *testing.T) {
+	timing, usage := models.Timing{Tokenize: 1, Queue: 2}, models.Usage{PromptTokens: 3}
+	for name, err := range map[string]error{"a failure": errors.New("broken"), "one vector too few": nil} {
+		w := start(t, nil, models.Entry{Name: "m", Tasks: []models.Task{models.TaskEmbed, models.TaskRerank}, Model: &modelstest.EmbedReranker{
+			EmbedFunc: func(context.Context, models.EmbedRequest) (models.EmbedResult, error) {
+				return models.EmbedResult{Timing: timing, Usage: usage}, err
+			},
+			RerankFunc: func(context.Context, models.RerankRequest) (models.RerankResult, error) {
+				return models.RerankResult{Timing: timing, Usage: usage}, err
+			},
+		}})
+		for path, ask := range map[string]string{"/v1/embeddings": `{"model":"m","input":"x"}`, "/v1/rerank": `{"model":"m","query":"q","documents":["x"]}`} {
+			got := w.post(t, path, ask)
+			require.Equal(t, 500, got.status, name)
+			require.Empty(t, got.header.Get("Server-Timing"))
+			require.Equal(t, timing, w.lastEvent(t).Timing, name+path)
+			require.Equal(t, usage, w.lastEvent(t).Usage, name+path)
+		}
+	}
+}
+
 func TestUnknownRoutesAndMethods(t *testing.T) {
 	w := start(t, nil)
 	got := w.post(t, "/v1/chat/completions", `{}`)

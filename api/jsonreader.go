@@ -60,15 +60,6 @@ func (r *jsonReader) peek() (kind, error) {
 	return "", r.unexpected()
 }
 
-// null takes the next value if it is null.
-func (r *jsonReader) null() (bool, error) {
-	k, err := r.peek()
-	if err != nil || k != kindNull {
-		return false, err
-	}
-	return true, r.literal("null")
-}
-
 // object calls each for every member; each must take the member's value.
 func (r *jsonReader) object(each func(key string) error) error {
 	return r.members('}', func(int) error {

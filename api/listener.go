@@ -18,8 +18,10 @@ const (
 	// maxConnections bounds connections, each of which holds fixed buffers.
 	maxConnections = 16384
 	// lastBytes is how long, from Shutdown on, a connection on which no request has begun is
-	// left open for bytes that are on their way.
-	lastBytes = 250 * time.Millisecond
+	// left open for bytes that are on their way, and lastRequest how long the rest of a
+	// request that has begun may take to arrive.
+	lastBytes   = 250 * time.Millisecond
+	lastRequest = 2 * time.Second
 	// lastAccept is how long the listener waits at Shutdown for connections that are being
 	// made, when it can keep out new ones, and lastTry when it cannot.
 	lastAccept = 100 * time.Millisecond
@@ -34,9 +36,9 @@ const (
 
 // listener accepts connections and knows those that are open. Closing it loses nothing that
 // has arrived. The kernel resets connections that it has made and nobody has accepted, so
-// new ones are kept out first, where the platform can, and those are accepted. A connection
-// that waits for a request is closed by the goroutine that reads it, after a last look for
-// bytes.
+// new ones are kept out first, where the platform can, and those are accepted. Every wait for
+// a client's bytes, from then on, ends soon. A connection that waits for a request is closed
+// by the goroutine that reads it, after a last look for bytes.
 type listener struct {
 	net.Listener
 	tls      *tls.Config
@@ -101,7 +103,7 @@ func (l *listener) expire(d time.Duration) bool {
 	return ok && e.SetDeadline(time.Now().Add(d)) == nil
 }
 
-// Close ends Accept, and the connections on which no request has begun.
+// Close ends Accept, and soon every wait for a request or for the rest of one.
 func (l *listener) Close() error {
 	l.mu.Lock()
 	again := l.stopping.Load()
@@ -123,7 +125,7 @@ func (l *listener) Close() error {
 		return err
 	}
 	for _, c := range l.open() {
-		c.wake()
+		c.hurry()
 	}
 	return nil
 }
@@ -189,6 +191,10 @@ type conn struct {
 	ended atomic.Bool
 	// linger asks Close to let the client finish sending.
 	linger atomic.Bool
+
+	mu sync.Mutex
+	// until is the read deadline that was asked for.
+	until time.Time
 }
 
 // Read reads. Where no request has begun, an ended wait reads as the end of the connection,
@@ -196,15 +202,14 @@ type conn struct {
 func (c *conn) Read(p []byte) (int, error) {
 	c.reading.Store(true)
 	defer c.reading.Store(false)
-	if c.owner.stopping.Load() && c.fresh.Load() {
-		c.wake()
-	}
 	n, err := c.Conn.Read(p)
 	if errors.Is(err, io.EOF) {
 		c.ended.Store(true)
 	}
 	if n > 0 {
-		c.fresh.Store(false)
+		if c.fresh.Swap(false) {
+			c.hurry() // what has begun is given longer
+		}
 	} else if errors.Is(err, os.ErrDeadlineExceeded) && c.fresh.Load() {
 		err = io.EOF
 	}
@@ -218,11 +223,42 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// wake lets a wait for a request end soon after the listener was closed.
-func (c *conn) wake() {
-	if c.fresh.Load() {
-		_ = c.SetReadDeadline(c.owner.stopped.Add(lastBytes))
+// SetReadDeadline sets t, or what is left to the connection when the listener is closed.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until = t
+	return c.limitRead()
+}
+
+// hurry makes a wait for bytes end soon when the listener is closed.
+func (c *conn) hurry() {
+	if !c.owner.stopping.Load() {
+		return
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.limitRead() // a dead connection shows in the read
+}
+
+func (c *conn) limitRead() error {
+	t := c.until
+	if c.owner.stopping.Load() {
+		grace := lastRequest
+		if c.fresh.Load() {
+			grace = lastBytes
+		}
+		if last := c.owner.stopped.Add(grace); t.IsZero() || t.After(last) {
+			t = last
+		}
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// cut reports whether reads of nc end early because its listener is closed.
+func cut(nc net.Conn) bool {
+	c, ok := nc.(*conn)
+	return ok && c.owner.stopping.Load()
 }
 
 // idle says that the answer is written, and the next request may begin.
@@ -233,7 +269,6 @@ func (c *conn) idle() { c.fresh.Store(true) }
 // the goroutine that reads.
 func (c *conn) Close() error {
 	if c.owner.stopping.Load() && c.fresh.Load() && c.reading.Load() {
-		c.wake()
 		return nil
 	}
 	defer c.owner.remove(c)

@@ -2,20 +2,16 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
-	"github.com/valyala/fasthttp"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -120,9 +116,10 @@ func (s *Server) newCall(c *fiber.Ctx) *call {
 	x.event.Method = strings.Clone(c.Method())
 	x.event.Status = fiber.StatusOK
 	x.event.RemoteAddr = c.Context().RemoteAddr().String()
-	x.body = body{length: c.Request().Header.ContentLength(), limit: s.options.BodyLimit, budget: &s.budget}
+	x.body = body{limit: s.options.BodyLimit, budget: &s.budget}
 	if stream := c.Context().RequestBodyStream(); stream != nil {
-		x.body.source = &bodySource{stream: stream, conn: c.Context().Conn(), chunked: x.body.length < 0, stall: s.stall}
+		length := c.Request().Header.ContentLength()
+		x.body.source = &bodySource{stream: stream, conn: c.Context().Conn(), length: length, stall: s.stall, ended: length == 0}
 	}
 	c.Set(fiber.HeaderXRequestID, x.event.ID)
 	return x
@@ -140,17 +137,19 @@ func (x *call) guard(next func() error) (err error) {
 
 // finish readies the connection for what comes after the answer, and tells of the request.
 func (x *call) finish() {
+	ctx := x.http.Context()
+	if x.server.draining.Load() {
+		ctx.SetConnectionClose()
+	}
 	if source := x.body.source; source != nil {
-		if !x.body.finish() {
-			x.http.Context().SetConnectionClose()
+		last := ctx.Request.Header.ConnectionClose() || ctx.Response.ConnectionClose()
+		if last && !source.ended || !x.body.finish() {
+			ctx.SetConnectionClose()
 			if c, ok := source.conn.(*conn); ok {
 				c.linger.Store(true)
 			}
 		}
 		x.event.BytesIn = source.count
-	}
-	if x.server.draining.Load() {
-		x.http.Context().SetConnectionClose()
 	}
 	x.event.Duration = time.Since(x.start)
 	if hook := x.server.options.OnRequest; hook != nil {
@@ -205,9 +204,8 @@ func (x *call) serves(e models.Entry) {
 	x.http.Set("X-Quadrate-Backend", x.event.Backend)
 }
 
-// served notes what the model did.
+// served says in the header what the model did.
 func (x *call) served(u models.Usage, t models.Timing) {
-	x.event.Usage, x.event.Timing = u, t
 	x.http.Set("Server-Timing", fmt.Sprintf("tokenize;dur=%s, queue;dur=%s, run;dur=%s", milliseconds(t.Tokenize), milliseconds(t.Queue), milliseconds(t.Run)))
 	if u.Truncated > 0 {
 		x.http.Set("X-Truncated", strconv.Itoa(u.Truncated))
@@ -274,45 +272,4 @@ func (s *Server) cors(c *fiber.Ctx) error {
 	}
 	callOf(c).send(fiber.StatusNoContent, nil)
 	return nil
-}
-
-// handle keeps from Fiber what it would answer in plain text: methods it does not know.
-func (s *Server) handle(ctx *fasthttp.RequestCtx, next fasthttp.RequestHandler) {
-	if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
-		next(ctx)
-		return
-	}
-	s.direct(ctx, &refusal{row: rowMethod, message: fmt.Sprintf("there is no method %q here", shorten(string(ctx.Method())))})
-}
-
-// protocolError answers what is not HTTP, too much of it, or too little. Its connection is
-// closed.
-func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
-	var small *fasthttp.ErrSmallBuffer
-	var timeout interface{ Timeout() bool }
-	var answer error = &refusal{row: rowProtocol, message: "the request is not well-formed HTTP/1.1", cause: err}
-	switch {
-	case errors.As(err, &small):
-		answer = &refusal{row: rowHeader, message: fmt.Sprintf("the request's header is larger than %s", byteSize(headerLimit)), cause: err}
-	case errors.As(err, &timeout) && timeout.Timeout():
-		answer = &refusal{row: rowProtocol, message: fmt.Sprintf("the request did not arrive within %s", headerTimeout), cause: err}
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		answer = models.Errorf(models.KindCanceled, "").Because(err)
-	}
-	ctx.Request.Reset() // what was read of it is not to be trusted
-	s.direct(ctx, answer)
-}
-
-// direct answers a request that never reached Fiber's routes.
-func (s *Server) direct(ctx *fasthttp.RequestCtx, err error) {
-	c := s.app.AcquireCtx(ctx)
-	defer s.app.ReleaseCtx(c)
-	x := s.newCall(c)
-	x.event.Method = ""
-	x.fail(err)
-	x.finish()
-	ctx.SetConnectionClose()
-	if nc, ok := ctx.Conn().(*conn); ok {
-		nc.linger.Store(true)
-	}
 }

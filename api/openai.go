@@ -109,6 +109,7 @@ func (s *Server) embed(ctx context.Context, x *call, e *embedding) (string, mode
 		Truncate:   e.truncation.mode(),
 		Caller:     x.caller(),
 	})
+	x.event.Usage, x.event.Timing = result.Usage, result.Timing // as far as a failure knows them
 	if err != nil {
 		return "", none, err
 	}
@@ -171,15 +172,14 @@ type modelObject struct {
 	Variant    string           `json:"variant,omitempty"`
 	Backend    string           `json:"backend,omitempty"`
 	State      models.State     `json:"state"`
-	Reason     string           `json:"reason,omitempty"`
 }
 
 func describeModel(e models.Entry) modelObject {
-	info, status := e.Model.Info(), e.Model.Status()
+	info := e.Model.Info()
 	m := modelObject{
 		ID: e.Name, Object: "model", OwnedBy: "quadrate", Aliases: e.Aliases, Tasks: e.Tasks,
 		Dimensions: info.Dimensions, MaxLength: info.MaxLength, ScoreKind: info.ScoreKind, Prompts: info.Prompts,
-		Variant: info.Variant, Backend: info.Backend, State: status.State, Reason: status.Reason,
+		Variant: info.Variant, Backend: info.Backend, State: e.Model.Status().State,
 	}
 	if m.Tasks == nil {
 		m.Tasks = []models.Task{}

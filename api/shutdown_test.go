@@ -74,6 +74,71 @@ func TestShutdownWaitsForRequestsInFlight(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// TestShutdownCutsWhatDoesNotArrive: a request that comes too slowly holds up nobody for long,
+// wherever it stands, and is told why; one whose rest does arrive is answered.
+func TestShutdownCutsWhatDoesNotArrive(t *testing.T) {
+	w := start(t, nil)
+	const post = "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\n"
+	slow := map[string]string{
+		"half a header":         "POST /v1/emb",
+		"half a small body":     post + "Content-Length: 1000\r\n\r\n" + padded(1000)[:300],
+		"half a large body":     post + "Content-Length: 20000\r\n\r\n" + padded(20000)[:15000],
+		"half a body in chunks": post + "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"inp\r\n",
+	}
+	cut := map[string]*wire{}
+	for name, start := range slow {
+		cut[name] = w.dial(t)
+		cut[name].send(t, "%s", start)
+	}
+	kept, late := w.dial(t), w.dial(t)
+	kept.send(t, "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.Equal(t, 200, kept.receive(t).status)
+	kept.send(t, "GET /hea")
+	late.send(t, "%s", post)
+	eventually(t, "every request has begun", func() bool {
+		begun := 0
+		for _, c := range w.listener.open() {
+			if !c.fresh.Load() {
+				begun++
+			}
+		}
+		return begun == len(slow)+2
+	})
+	done := make(chan error, 1)
+	began := time.Now()
+	go func() { done <- w.Shutdown(context.Background()) }()
+	dripping, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { // a byte now and then gains no time
+		for dripping.Err() == nil {
+			_, _ = cut["half a large body"].Write([]byte("p"))
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	time.Sleep(2 * lastBytes) // what has begun is given longer than what has not
+	late.send(t, "Content-Length: %d\r\n\r\n", len(ask))
+	time.Sleep(lastBytes)
+	late.send(t, "%s", ask)
+	got := late.receive(t)
+	require.Equal(t, 200, got.status)
+	require.True(t, got.closes)
+	for name, c := range cut {
+		got := c.receive(t)
+		require.Equal(t, 503, got.status, name)
+		require.Equal(t, "1", got.header.Get("Retry-After"), name)
+		require.True(t, got.closes, name)
+		golden(t, "error_openai_shutting_down", got.body)
+	}
+	require.Equal(t, 503, kept.receive(t).status)
+	require.Less(t, time.Since(began), 3*lastRequest)
+	stop()
+	for _, c := range cut {
+		require.NoError(t, c.Close())
+	}
+	require.NoError(t, <-done)
+	require.Less(t, time.Since(began), 3*lastRequest)
+}
+
 func TestShutdownGivesUpWithItsContext(t *testing.T) {
 	base, cancel := context.WithCancel(context.Background())
 	asked := make(chan struct{})

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -65,24 +66,22 @@ func (s *Server) teiEmbedField(e *embedding) func(r *jsonReader, name string) (b
 	}
 }
 
-// eitherRerank serves /rerank, the path that Cohere-style clients and TEI's share. The body
-// decides: "texts" without "documents" is TEI's.
+// eitherRerank serves /rerank, the path that Cohere-style clients and TEI's share.
 func (s *Server) eitherRerank(ctx context.Context, x *call) error {
 	data, err := x.read(ctx)
 	if err != nil {
 		return err
 	}
 	var r reranking
-	err = decodeObject(data, s.rerankField(&r))
-	if !speaksTEI(data) {
-		if err != nil {
-			return err
-		}
-		return s.answerCohere(ctx, x, &r)
+	tei, err := s.decodeEither(data, &r)
+	if tei {
+		x.dialect = teiRerank
 	}
-	x.dialect = teiRerank
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case !tei:
+		return s.answerCohere(ctx, x, &r)
 	}
 	_, result, err := s.rerank(ctx, x, &r, "texts", &r.texts)
 	if err != nil {
@@ -97,15 +96,34 @@ func (s *Server) eitherRerank(ctx context.Context, x *call) error {
 	return nil
 }
 
-// speaksTEI looks at the names alone, because the values may be what is wrong.
-func speaksTEI(data []byte) bool {
-	texts, documents := false, false
-	_ = decodeObject(data, func(_ *jsonReader, name string) (bool, error) {
-		texts = texts || name == "texts"
-		documents = documents || name == "documents"
-		return false, nil
+// decodeEither also reports whether the request is TEI's: it names "texts", and "documents" is
+// absent or null. That must be known to write an error too, so it looks at all names, also past
+// a value that is wrong.
+func (s *Server) decodeEither(data []byte, q *reranking) (tei bool, err error) {
+	var texts, documents bool
+	var wrong error
+	field := s.rerankField(q)
+	err = decodeObject(data, func(r *jsonReader, name string) (known bool, err error) {
+		switch name {
+		case "texts":
+			texts = true
+		case "documents":
+			k, _ := r.peek() // a fault of syntax shows again below
+			documents = k != kindNull
+		}
+		if wrong == nil {
+			before := *r
+			known, err = field(r, name)
+			if err != nil && !errors.Is(err, errSyntax) {
+				known, wrong, err, *r = false, err, nil, before
+			}
+		}
+		return known, err
 	})
-	return texts && !documents
+	if wrong != nil {
+		err = wrong
+	}
+	return texts && !documents, err
 }
 
 func appendTEIRanking(r *reranking, scores []float32) []byte {

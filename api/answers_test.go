@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,9 @@ func TestAnswers(t *testing.T) {
 		{"embed_tei_one", "/embed", `{"inputs":"a cat","truncate":true,"normalize":true,"truncation_direction":"left","prompt_name":"query","dimensions":3}`},
 		{"embed_tei_mixed", "/embed", `{"inputs":["a cat",[1,2]],"normalize":null}`},
 		{"models", "/v1/models", ""},
+		{"models", "/models", ""},
 		{"model", "/v1/models/org/both", ""},
+		{"model", "/models/org/both", ""},
 		{"ready", "/health/ready", ""},
 		{"live", "/health/live", ""},
 		{"health", "/health", ""},
@@ -58,6 +61,9 @@ func TestAnswers(t *testing.T) {
 			method := http.MethodPost
 			if test.body == "" {
 				method = http.MethodGet
+			}
+			if strings.HasPrefix(test.path, "/health") {
+				require.NoError(t, w.options.Catalog.Replace(loaded()))
 			}
 			got := w.do(t, method, test.path, strings.NewReader(test.body))
 			require.Equal(t, 200, got.status, got.body)
@@ -212,7 +218,7 @@ func TestWhatModelsAreAsked(t *testing.T) {
 func TestTopN(t *testing.T) {
 	w := start(t, nil)
 	for field, want := range map[string]int{
-		``: 3, `,"top_n":null`: 3, `,"top_n":0`: 3, `,"top_n":2`: 2, `,"top_n":8000`: 3, `,"top_k":1`: 1, `,"top_n":2,"top_k":1`: 2, `,"top_n":1.0`: 1,
+		``: 3, `,"top_n":null`: 3, `,"top_n":0`: 3, `,"top_n":2`: 2, `,"top_n":8000`: 3, `,"top_n":9223372036854775807`: 3, `,"top_n":1e30`: 3, `,"top_k":1`: 1, `,"top_n":2,"top_k":1`: 2, `,"top_n":1.0`: 1,
 	} {
 		var got struct {
 			Results, Data []struct {
@@ -266,6 +272,11 @@ func TestStringsReadBack(t *testing.T) {
 	require.Equal(t, `"a`+"\ufffd"+`b"`, string(appendString(nil, "a\xffb")))
 }
 
+// loaded are the entries of a server that has loaded all of its models.
+func loaded() []models.Entry {
+	return slices.DeleteFunc(entries(), func(e models.Entry) bool { return e.Name == "loading" })
+}
+
 func TestHealth(t *testing.T) {
 	state := models.Status{State: models.StateLoading, Queue: models.Queue{Items: 3, Tokens: 40, Oldest: 1500 * time.Microsecond}}
 	w := start(t, nil)
@@ -282,8 +293,10 @@ func TestHealth(t *testing.T) {
 	require.NoError(t, w.options.Catalog.Replace(nil))
 	require.Equal(t, `{"status":"not ready","reasons":["there are no models"]}`, w.get(t, "/health/ready").body)
 	require.Contains(t, w.get(t, "/v1/models").body, `"data":[]`)
-	require.NoError(t, w.options.Catalog.Replace(entries()))
+	require.NoError(t, w.options.Catalog.Replace(loaded()))
 	require.Equal(t, 200, w.get(t, "/health/ready").status)
+	require.NoError(t, w.options.Catalog.Replace(entries()))
+	require.Equal(t, 503, w.get(t, "/health/ready").status, "one is still being loaded")
 	w.Drain()
 	got = w.get(t, "/health/ready")
 	require.Equal(t, 503, got.status)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -169,7 +170,7 @@ func joinFields(name string, object []byte, fields []string) (string, error) {
 		return "", err
 	}
 	if len(values) == 0 {
-		return "", invalid(name, "%s has none of the fields that are ranked: %q (rank_fields)", name, fields)
+		return "", invalid(name, "%s has none of the fields that are ranked: %q (rank_fields)", name, shorten(strings.Join(fields, ", ")))
 	}
 	var text string
 	for _, field := range fields {

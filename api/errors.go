@@ -234,6 +234,10 @@ func (x *call) fail(err error) {
 		body = nil
 		x.http.Context().SetConnectionClose()
 	}
+	if f.status == fiber.StatusGatewayTimeout {
+		// OpenAI's client would send the whole batch twice more, to the same end.
+		x.http.Set("X-Should-Retry", "false")
+	}
 	if f.retryAfter > 0 {
 		seconds := int(math.Ceil(f.retryAfter.Seconds()))
 		x.http.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, seconds)))

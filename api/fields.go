@@ -101,15 +101,16 @@ func (r *jsonReader) wholeField(field string, least int, into *int) error {
 	if err != nil {
 		return err
 	}
-	// 1<<53 is where a float64 no longer tells whole numbers apart.
 	value, err := strconv.ParseFloat(string(text), 64)
-	if err != nil || value != math.Trunc(value) || math.Abs(value) > 1<<53 {
+	if err != nil || value != math.Trunc(value) {
 		return invalid(field, "%s must be a whole number, not %s", field, shorten(string(text)))
 	}
 	if value < float64(least) {
 		return invalid(field, "%s must be at least %d, not %s", field, least, shorten(string(text)))
 	}
-	*into = int(value)
+	// More than a float64 tells apart is more than there is of anything: some clients send the
+	// largest integer for "all".
+	*into = int(min(value, 1<<53))
 	return nil
 }
 

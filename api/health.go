@@ -87,14 +87,23 @@ func healthOf(e models.Entry) modelHealth {
 	}
 }
 
+// status is ready when at least one model can serve and none is on its way: while models
+// load, requests to those that come last would fail.
 func (s *Server) status() (string, int) {
 	if s.draining.Load() {
 		return statusDraining, http.StatusServiceUnavailable
 	}
+	ready := false
 	for _, e := range s.options.Catalog.Entries() {
-		if e.Model.Status().State == models.StateReady {
-			return statusReady, http.StatusOK
+		switch e.Model.Status().State {
+		case models.StateLoading:
+			return statusNotReady, http.StatusServiceUnavailable
+		case models.StateReady:
+			ready = true
 		}
+	}
+	if ready {
+		return statusReady, http.StatusOK
 	}
 	return statusNotReady, http.StatusServiceUnavailable
 }

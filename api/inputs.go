@@ -235,7 +235,7 @@ func (l inputList) decode(field string, text func(ids []uint32) (string, error))
 			if l.listed {
 				name = at(field, i)
 			}
-			return invalid(name, "%s holds a token id that cl100k_base does not have (server.token_ids says which ids are taken)", name).Because(err)
+			return invalid(name, "%s: %s; server.token_ids says what ids are read as", name, err).Because(err)
 		}
 		l.items[i] = models.Input{Text: decoded}
 	}

@@ -50,6 +50,10 @@ type listener struct {
 	begin    sync.Once
 	end      sync.Once
 
+	// Of the goroutine that accepts:
+	swept bool       // whether the queue was emptied at the end
+	rest  []net.Conn // what was in it
+
 	mu    sync.Mutex
 	conns map[*conn]struct{}
 }
@@ -63,7 +67,7 @@ func newListener(inner net.Listener, secure *tls.Config, limit int) *listener {
 func (l *listener) Accept() (net.Conn, error) {
 	l.begin.Do(func() { close(l.started) })
 	for {
-		nc, err := l.Listener.Accept()
+		nc, err := l.next()
 		if err != nil {
 			if l.retry(err) {
 				continue
@@ -84,6 +88,26 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		l.refuse(nc)
 	}
+}
+
+// next accepts a connection. Once that has come to its end at Shutdown, it takes what came
+// in since from the kernel's queue, which is then closed at once: a moment later would do for
+// somebody else to be in it.
+func (l *listener) next() (net.Conn, error) {
+	if len(l.rest) == 0 {
+		nc, err := l.Listener.Accept()
+		raw, ok := l.Listener.(syscall.Conn)
+		if err == nil || !ok || l.swept || !l.stopping.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return nc, err
+		}
+		l.swept = true
+		if l.rest = acceptRest(raw); len(l.rest) == 0 {
+			return nil, err
+		}
+	}
+	nc := l.rest[0]
+	l.rest = l.rest[1:]
+	return nc, nil
 }
 
 // retry reports whether Accept should be tried again after err.

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"net"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -28,4 +30,32 @@ func refuseNew(listening syscall.Conn) bool {
 		attached = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
 	})
 	return err == nil && attached == nil
+}
+
+// acceptRest takes every connection that waits at a listening socket, and ends the listening
+// right behind the last one.
+func acceptRest(listening syscall.Conn) []net.Conn {
+	raw, err := listening.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	var files []*os.File
+	err = raw.Control(func(fd uintptr) {
+		for {
+			accepted, _, err := unix.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			if err != nil {
+				break
+			}
+			files = append(files, os.NewFile(uintptr(accepted), "accepted"))
+		}
+		_ = unix.Shutdown(int(fd), unix.SHUT_RDWR)
+	})
+	conns := make([]net.Conn, 0, len(files))
+	for _, file := range files {
+		if nc, connErr := net.FileConn(file); err == nil && connErr == nil {
+			conns = append(conns, nc)
+		}
+		_ = file.Close()
+	}
+	return conns
 }

@@ -138,8 +138,10 @@ func (s *Server) routes() {
 	}
 	s.post("/rerank", openAI, s.eitherRerank)
 	s.post("/embed", teiEmbed, s.teiEmbed)
-	s.get("/v1/models", s.listModels)
-	s.get("/v1/models/*", s.oneModel)
+	for _, path := range []string{"/v1/models", "/models"} {
+		s.get(path, s.listModels)
+		s.get(path+"/*", s.oneModel)
+	}
 	s.get("/health", s.health)
 	s.get("/health/live", s.live)
 	s.get("/health/ready", s.ready)

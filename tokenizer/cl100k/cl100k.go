@@ -6,23 +6,29 @@ package cl100k
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/tiktoken-go/tokenizer/codec"
 )
 
-// size is one more than the largest id of a piece of text. Ids above are special tokens,
-// which stand for no text.
+// size is one more than the largest id of a piece of text.
 const size = 100256
 
-// IDError names an id that stands for no text.
+// specials are the ids above. Clients that let special tokens pass make them of these words
+// in a text, so the words are what they stand for here.
+var specials = map[uint32]string{
+	100257: "<|endoftext|>", 100258: "<|fim_prefix|>", 100259: "<|fim_middle|>", 100260: "<|fim_suffix|>", 100276: "<|endofprompt|>",
+}
+
+// IDError names an id that the vocabulary does not have.
 type IDError struct {
 	Position int // among the ids
 	ID       uint32
 }
 
 func (e *IDError) Error() string {
-	return fmt.Sprintf("token id %d at position %d is not one of cl100k_base, whose text ids are below %d", e.ID, e.Position, size)
+	return fmt.Sprintf("token id %d at position %d is not one of cl100k_base", e.ID, e.Position)
 }
 
 // vocabulary is made at the first use, as it takes tens of megabytes.
@@ -35,16 +41,33 @@ var vocabulary = sync.OnceValue(func() *codec.Codec {
 // Decode returns the text of ids; "" for none. A character cut in two, as clients do that
 // split by tokens, becomes U+FFFD. It is safe for concurrent use.
 func Decode(ids []uint32) (string, error) {
-	wide := make([]uint, len(ids))
+	var text strings.Builder
+	run := make([]uint, 0, len(ids)) // ids of text that have not been written yet
+	write := func() error {
+		part, err := vocabulary().Decode(run)
+		if err != nil {
+			return fmt.Errorf("cl100k_base: %w", err)
+		}
+		text.WriteString(part)
+		run = run[:0]
+		return nil
+	}
 	for i, id := range ids {
-		if id >= size {
+		if id < size {
+			run = append(run, uint(id))
+			continue
+		}
+		word, ok := specials[id]
+		if !ok {
 			return "", &IDError{Position: i, ID: id}
 		}
-		wide[i] = uint(id)
+		if err := write(); err != nil {
+			return "", err
+		}
+		text.WriteString(word)
 	}
-	text, err := vocabulary().Decode(wide)
-	if err != nil {
-		return "", fmt.Errorf("cl100k_base: %w", err)
+	if err := write(); err != nil {
+		return "", err
 	}
-	return text, nil
+	return text.String(), nil
 }

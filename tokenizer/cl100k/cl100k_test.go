@@ -51,13 +51,19 @@ func TestDecodeKnowsEveryIDBelowSize(t *testing.T) {
 }
 
 func TestDecodeNamesThePositionOfAnIDOutOfRange(t *testing.T) {
-	for _, id := range []uint32{size, 100257, 100276, 1 << 31} {
+	for _, id := range []uint32{size, 100261, 100277, 1 << 31} {
 		_, err := Decode([]uint32{15339, 1917, id, id})
 		var idErr *IDError
 		require.ErrorAs(t, err, &idErr)
 		require.Equal(t, IDError{Position: 2, ID: id}, *idErr)
 		require.ErrorContains(t, err, "position 2")
 	}
+}
+
+func TestDecodeOfSpecialTokens(t *testing.T) {
+	got, err := Decode([]uint32{100257, 15339, 1917, 100276, 100257})
+	require.NoError(t, err)
+	require.Equal(t, "<|endoftext|>hello world<|endofprompt|><|endoftext|>", got)
 }
 
 func TestDecodeOfHalfACharacter(t *testing.T) {

@@ -7,8 +7,7 @@ export GOTESTSUM_VERSION := v1.13.0
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
-GOTESTSUM := var/tools/gotestsum --format pkgname --hide-summary=skipped
-timed = @scripts/setup/timed.sh "$(1)"
+timed = @scripts/timed.sh "$(1)"
 
 .PHONY: help
 help: ## Print this help

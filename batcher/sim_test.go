@@ -375,9 +375,6 @@ func (w *world) checkEmpty() {
 // one alone. synctest fails a schedule that leaves a goroutine behind.
 func TestSimulation(t *testing.T) {
 	first, n, tally := uint64(0), uint64(schedules), map[string]int{}
-	if testing.Short() {
-		n = schedules / 10
-	}
 	if s := os.Getenv("BATCHER_SEED"); s != "" {
 		seed, err := strconv.ParseUint(s, 10, 64)
 		require.NoError(t, err)

@@ -33,7 +33,7 @@ type Config struct {
 
 // Log is what is logged and how.
 type Log struct {
-	Level  string `key:"level" def:"info" enum:"debug|info|warn|error" doc:"least level that is logged"`
+	Level  string `key:"level" def:"info" enum:"debug|info|warn|error" doc:"least level that is logged; requests of /health and /metrics are at debug"`
 	Format string `key:"format" def:"auto" enum:"auto|text|json" doc:"auto: text on a terminal, else json"`
 }
 
@@ -84,11 +84,11 @@ type CORS struct {
 // Runtime is what runs the local models.
 type Runtime struct {
 	Library       string `key:"library" env:"QUADRATE_ORT_LIBRARY" doc:"ONNX Runtime's shared library; empty: searched for"`
-	Provider      string `key:"provider" def:"auto" enum:"auto|cpu|cuda|tensorrt|openvino" doc:"execution provider; auto: a GPU where there is one, else the CPU"`
+	Provider      string `key:"provider" def:"auto" enum:"auto|cpu|cuda|tensorrt|openvino" doc:"execution provider; auto: a GPU where there is one, else the CPU; this version refuses tensorrt and openvino"`
 	Threads       int    `key:"threads" doc:"threads of one run on a CPU; 0: all that the process may use"`
 	Fallback      bool   `key:"fallback" def:"false" doc:"let the CPU serve when the provider cannot be loaded"`
 	GPUMemLimit   Bytes  `key:"gpu_mem_limit" def:"0" doc:"memory of ONNX Runtime on each GPU; 0: no limit"`
-	TensorRTCache string `key:"tensorrt_cache" def:"var/trt" need:"a folder" doc:"folder of built TensorRT engines"`
+	TensorRTCache string `key:"tensorrt_cache" def:"var/trt" need:"a folder" doc:"folder of built TensorRT engines; not used by this version"`
 }
 
 // Model is one local model.
@@ -96,11 +96,11 @@ type Model struct {
 	Name             string        `key:"name" need:"the model's name" doc:"the name that requests use"`
 	Aliases          []string      `key:"aliases" doc:"further names; \"default\" answers requests that name no model"`
 	Path             string        `key:"path" doc:"the model's folder, below models_dir or absolute; empty: the name's part after the last slash"`
-	Tasks            []models.Task `key:"tasks" doc:"any of embed, rerank, classify; empty: all that its files can do"`
-	Variant          string        `key:"variant" def:"auto" enum:"auto|fp32|fp16|int8|packed|trt" doc:"which of the model's files runs"`
+	Tasks            []models.Task `key:"tasks" doc:"any of embed, rerank, classify; empty: all that its files can do; this version refuses classify"`
+	Variant          string        `key:"variant" def:"auto" enum:"auto|fp32|fp16|int8|packed|trt" doc:"which of the model's files runs; auto: fp32 on a CPU, fp16 on a GPU; this version refuses packed and trt"`
 	GPUVariant       string        `key:"gpu_variant" enum:"|auto|fp32|fp16|int8|packed|trt" doc:"in place of variant where a GPU runs the model; empty: variant"`
 	Provider         string        `key:"provider" enum:"|auto|cpu|cuda|tensorrt|openvino" doc:"in place of runtime.provider; empty: runtime.provider"`
-	Devices          []int         `key:"devices" def:"0" need:"at least one GPU's number" doc:"numbers of the GPUs: one set of sessions each, one queue"`
+	Devices          []int         `key:"devices" def:"0" need:"at least one GPU's number" doc:"number of the GPU; this version refuses more than one"`
 	MaxLength        int           `key:"max_length" doc:"cut inputs to so many tokens; 0: what the model's files say"`
 	MaxDocumentChars int           `key:"max_document_chars" doc:"cut rerank documents to so many characters; 0: no cut"`
 	Optional         bool          `key:"optional" def:"false" doc:"start without the model when its files are absent"`

@@ -125,7 +125,7 @@ func fakeManifest(task models.Task) *Manifest {
 		width = 1
 	}
 	m := &Manifest{
-		Format: 1, Task: task, Architecture: "xlm-roberta", Dimensions: width, MaxLength: fakeMaxLength, VocabSize: wordVocab, PadID: 1,
+		Format: 1, Source: "some/source", Task: task, Architecture: "xlm-roberta", Dimensions: width, MaxLength: fakeMaxLength, VocabSize: wordVocab, PadID: 1,
 		Inputs: []string{"input_ids", "attention_mask"}, Output: "out", Created: time.Unix(1700000000, 0).UTC(),
 		Prompts:  map[string]string{"query": "query: ", "document": "text: "},
 		Variants: map[string]Variant{"fp32": {File: "model.onnx", Tolerance: Tolerance{MaxAbs: 1e-5, MinCosine: 0.9999}}},

@@ -178,7 +178,8 @@ func TestAnOpenIsRefused(t *testing.T) {
 			}
 		}, "gave a number that is not finite"},
 		"variant absent": {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Variant = "int8"; s.Runtime.Provider = "cpu" },
-			"variant int8 for provider cpu is not there, only fp32; make it with scripts/export_onnx.sh --variant int8"},
+			"variant int8 for provider cpu is not there, only fp32; make it with scripts/export_onnx.sh some/source --variant int8 --out DIR, where DIR is the model's folder"},
+		"variant unknown":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Variant = "trt"; s.Runtime.Provider = "cpu" }, "variant trt is not known to this version, which has fp32, fp16, int8"},
 		"provider absent":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "cuda" }, "execution provider not available"},
 		"wrong task":        {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Tasks = []models.Task{models.TaskClassify} }, "tasks names classify, but the model was made for embed and can do [embed rerank]"},
 		"several devices":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Devices = []int{0, 1} }, "devices names 2 accelerators; this program runs a model on one"},

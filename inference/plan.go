@@ -4,11 +4,16 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
 
 const variantAuto = "auto"
+
+// variantsKnown are those that scripts/export_onnx.sh makes.
+var variantsKnown = []string{"fp32", "fp16", "int8"}
 
 // candidate is one way to run a model.
 type candidate struct {
@@ -74,7 +79,10 @@ func chooseVariant(wanted, provider string, m *Manifest) (string, error) {
 			return name, nil
 		}
 	}
-	return "", fmt.Errorf("variant %s for provider %s is not there, only %s; make it with scripts/export_onnx.sh --variant %s", order[0], provider, m.variantNames(), order[0])
+	if !slices.Contains(variantsKnown, order[0]) {
+		return "", fmt.Errorf("variant %s is not known to this version, which has %s", order[0], strings.Join(variantsKnown, ", "))
+	}
+	return "", fmt.Errorf("variant %s for provider %s is not there, only %s; make it with scripts/export_onnx.sh %s --variant %s --out DIR, where DIR is the model's folder", order[0], provider, m.variantNames(), m.Source, order[0])
 }
 
 func sessionConfig(spec models.Spec, m *Manifest, c candidate) SessionConfig {

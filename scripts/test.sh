@@ -10,7 +10,7 @@ gotest() {
   local report=$1
   shift
   QUADRATE_REQUIRE_MODELS=1 var/tools/gotestsum --format pkgname --jsonfile "$report" -- -count=1 "$@" || return
-  python3 scripts/skips.py "$report" scripts/expected_skips.txt
+  python3 scripts/report.py "$report" scripts/expected_skips.txt
 }
 
 # pytested PYTHON FOLDER: pytest, which fails when a test skipped.
@@ -22,13 +22,16 @@ pytested() {
 
 run_stage() {
   case $1 in
-    check) make --no-print-directory check ;;
+    check)
+      scripts/check_format.sh && CGO_ENABLED=0 go vet ./... && go vet ./... && CGO_ENABLED=0 go build ./... &&
+        CGO_ENABLED=0 gotest var/log/nocgo.json ./...
+      ;;
     lint) var/tools/golangci-lint run ;;
     shell)
       git ls-files --cached --others --exclude-standard '*.sh' .ci/run | tr '\n' '\0' |
         xargs -0 var/pytest-venv/bin/shellcheck --external-sources
       ;;
-    exporter) pytested var/pytest-venv/bin/python scripts/tests ;;
+    exporter) pytested var/pytest-venv/bin/python test/exporter ;;
     go) gotest var/log/go.json -timeout 15m ./... ;;
     # -short: under the race detector the long end-to-end runs would time the detector.
     race) gotest var/log/race.json -race -short -timeout 20m ./... ;;
@@ -49,7 +52,7 @@ summary=()
 failed=0
 for name in "${stages[@]}"; do
   started=$(date +%s)
-  if scripts/setup/timed.sh "$name" scripts/test.sh --stage "$name"; then
+  if scripts/timed.sh "$name" scripts/test.sh --stage "$name"; then
     word=passed
   else
     word=FAILED

@@ -29,9 +29,10 @@ import (
 
 const companyTolerance = 1e-5
 
-// pool makes texts of 1 to 256 tokens, special tokens included in the latter.
+// pool makes texts of 1 to 254 words, each of which is one token of MiniLM, so with its two
+// special tokens a text has up to the 256 that the model takes.
 func pool(n int) []string {
-	words := strings.Fields("retrieval search ranking model vector query document index token batch cosine server answer latency memory")
+	words := strings.Fields("search model vector query document index token batch server answer memory cat dog house river mountain")
 	r := rand.New(rand.NewPCG(1, 2))
 	texts := make([]string, n)
 	for i := range texts {
@@ -143,7 +144,8 @@ func TestManyClientsGetTheirOwnAnswers(t *testing.T) {
 // ends only after an answer that says so. Clients speak over raw connections, where nothing is
 // retried in secret.
 func TestShutdownUnderLoadLosesNothing(t *testing.T) {
-	const clients = 32
+	const clients = 64
+	texts := pool(64)
 	rounds := 5
 	if testing.Short() {
 		rounds = 1
@@ -157,7 +159,7 @@ func TestShutdownUnderLoadLosesNothing(t *testing.T) {
 		var group sync.WaitGroup
 		for id := range clients {
 			group.Go(func() {
-				if err := converse(s.addr, id, &signalled, &counts.before, &counts.after, &counts.told); err != nil {
+				if err := converse(s.addr, id, texts, &signalled, &counts.before, &counts.after, &counts.told); err != nil {
 					failures <- err
 				}
 			})
@@ -180,7 +182,7 @@ func TestShutdownUnderLoadLosesNothing(t *testing.T) {
 
 // converse sends one request after the other over one connection until it is told to close.
 // Any end of the connection without that is an error.
-func converse(addr string, id int, signalled *atomic.Bool, before, after, told *atomic.Int64) error {
+func converse(addr string, id int, texts []string, signalled *atomic.Bool, before, after, told *atomic.Int64) error {
 	conn, err := net.Dial("tcp", addr) //nolint:noctx // bounded by the read deadline
 	if err != nil {
 		return err
@@ -192,7 +194,7 @@ func converse(addr string, id int, signalled *atomic.Bool, before, after, told *
 	reader := bufio.NewReader(conn)
 	r := rand.New(rand.NewPCG(uint64(id), 3))
 	for i := 0; ; i++ {
-		body := fmt.Sprintf(`{"model":"default","input":["client %d says %d %s"]}`, id, i, strings.Repeat("word ", i%50))
+		body := fmt.Sprintf(`{"model":"default","input":["%d %d %s"]}`, id, i, texts[r.IntN(len(texts))])
 		if id%2 == 1 { // half of the clients pause, so that some requests begin after the signal
 			time.Sleep(time.Duration(r.IntN(200)) * time.Millisecond)
 		}

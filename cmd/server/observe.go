@@ -29,7 +29,10 @@ func observe(ev api.RequestEvent, log *slog.Logger, m *metrics.Metrics) {
 		slog.Int64("bytes_in", ev.BytesIn), slog.Int64("bytes_out", ev.BytesOut),
 	}
 	if ev.Model != "" {
-		attrs = append(attrs, slog.String("model", ev.Model), slog.String("backend", ev.Backend))
+		attrs = append(attrs, slog.String("model", ev.Model))
+	}
+	if ev.Backend != "" {
+		attrs = append(attrs, slog.String("backend", ev.Backend))
 	}
 	if ev.Items > 0 {
 		attrs = append(attrs, slog.Int("items", ev.Items))

@@ -242,9 +242,13 @@ func TestMetricsAndLogOfARequest(t *testing.T) {
 	require.NotContains(t, body, "passwd")
 	require.NoError(t, s.stop())
 	var found map[string]any
+	ids := map[any]int{}
 	for line := range strings.Lines(s.log.String()) {
 		var event map[string]any
 		require.NoError(t, json.Unmarshal([]byte(line), &event), line)
+		if event["msg"] == "request" {
+			ids[event["id"]]++
+		}
 		if event["msg"] == "request" && event["status"] == 200.0 && event["route"] == "/v1/embeddings" {
 			found = event
 		}
@@ -254,6 +258,10 @@ func TestMetricsAndLogOfARequest(t *testing.T) {
 	require.Equal(t, 2.0, found["items"])
 	require.Equal(t, 7.0, found["tokens"])
 	require.NotEmpty(t, found["id"])
+	require.GreaterOrEqual(t, len(ids), 3)
+	for id, lines := range ids {
+		require.Equal(t, 1, lines, "lines of request %v", id)
+	}
 }
 
 func TestAStartThatFailsSaysWhy(t *testing.T) {
@@ -276,7 +284,7 @@ func TestAStartThatFailsSaysWhy(t *testing.T) {
 		"a bad setting":   {file: configFile(t, ", prot: 1", ""), want: "prot"},
 		"no such file":    {file: "/no/such/server.yaml", want: "/no/such/server.yaml"},
 		"a bad provider":  {file: configFile(t, "", ", provider: openvino"), want: `"openvino"; this program has cpu and cuda`},
-		"no such variant": {file: configFile(t, "", ", variant: trt"), want: "variant trt for provider cpu is not there"},
+		"no such variant": {file: configFile(t, "", ", variant: trt"), want: "variant trt is not known to this version, which has fp32, fp16, int8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := run(t.Context(), []string{"-config", c.file}, c.environ, io.Discard, nil)

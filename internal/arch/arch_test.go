@@ -38,8 +38,7 @@ var mayImport = map[string][]string{
 	"cmd/server": {"api", "batcher", "config", "inference", "inference/ort", "metrics", "models", "tokenizer", "tokenizer/cl100k", "tokenizer/hf"},
 }
 
-// ownedBy names the one package that may import a
-// heavy dependency, tests included.
+// ownedBy names the one package that may import a heavy dependency, tests included.
 var ownedBy = map[string][]string{
 	"github.com/gofiber/":                {"api"},
 	"github.com/valyala/fasthttp":        {"api"},

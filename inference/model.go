@@ -118,11 +118,7 @@ func (e *engine) openTokenizer(spec models.Spec, deps Deps) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	bare, err := tokenizer.WithoutTruncationAndPadding(data)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	if e.encoder, err = deps.NewEncoder(bare); err != nil {
+	if e.encoder, err = deps.NewEncoder(data); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	limit := e.manifest.MaxLength

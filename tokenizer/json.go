@@ -8,15 +8,10 @@ import (
 	"slices"
 )
 
-// WithoutTruncationAndPadding sets the file's own truncation and padding to null. Left in
-// place, they would be done by the encoder, which knows neither the special tokens nor the
-// other half of a pair. Every other byte is kept.
-func WithoutTruncationAndPadding(tokenizerJSON []byte) ([]byte, error) {
-	return Without(tokenizerJSON, "truncation", "padding")
-}
-
 // Without sets top-level fields of a tokenizer.json to null, where they are present, and
-// keeps every other byte.
+// keeps every other byte. An Encoder must be made without the file's own truncation and
+// padding: left in place, they would be done by the encoder, which knows neither the special
+// tokens nor the other half of a pair.
 func Without(tokenizerJSON []byte, fields ...string) ([]byte, error) {
 	out := make([]byte, 0, len(tokenizerJSON))
 	copied := 0

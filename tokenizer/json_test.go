@@ -28,7 +28,7 @@ func TestWithoutTruncationAndPadding(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			in := []byte(c.in)
-			got, err := WithoutTruncationAndPadding(in)
+			got, err := Without(in, "truncation", "padding")
 			require.NoError(t, err)
 			require.Equal(t, c.want, string(got))
 			require.Equal(t, c.in, string(in), "the input must not change")
@@ -39,14 +39,14 @@ func TestWithoutTruncationAndPadding(t *testing.T) {
 
 func TestWithoutTruncationAndPaddingOfNoObject(t *testing.T) {
 	for _, in := range []string{``, `[]`, `7`, `{`, `{"a"`, `{"a":}`, `{"a":1`, `{"a":[1,}`, `{7:1}`, "\xff"} {
-		_, err := WithoutTruncationAndPadding([]byte(in))
+		_, err := Without([]byte(in), "truncation", "padding")
 		require.ErrorContains(t, err, "tokenizer.json: ", "%q", in)
 	}
 }
 
 func TestWithoutTruncationAndPaddingOfALargeVocabulary(t *testing.T) {
 	vocab := `["` + strings.Repeat("x", 1<<20) + `",-1.25]`
-	got, err := WithoutTruncationAndPadding([]byte(`{"model":` + vocab + `,"padding":{"a":{"b":[]}}}`))
+	got, err := Without([]byte(`{"model":`+vocab+`,"padding":{"a":{"b":[]}}}`), "truncation", "padding")
 	require.NoError(t, err)
 	require.Equal(t, `{"model":`+vocab+`,"padding":null}`, string(got))
 }

@@ -62,6 +62,10 @@ lint: ## golangci-lint
 vuln: ## govulncheck; needs the vulnerability database on the network
 	$(call timed,govulncheck) go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
 
+.PHONY: docker-test
+docker-test: ## Build the CPU image without pulling anything, run it and test it (root; Debian's docker.io)
+	@scripts/image/test.sh
+
 .PHONY: bench
 bench: ## The Go benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

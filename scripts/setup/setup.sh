@@ -5,8 +5,8 @@
 # stopped. Nothing outside the repository is changed but the clients' own download caches.
 #
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
-# Steps: tools modules onnxruntime tokenizers exporter model, and for the tests testmodels
-# pytest clients gotestsum lint
+# Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for the
+# tests testmodels pytest clients gotestsum lint
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -24,17 +24,29 @@ step_tools() { "$here/prerequisites.sh"; }
 
 step_modules() { go mod download; }
 
-step_onnxruntime() {
-  local arch wheels=$var/cache/onnxruntime
+# onnxruntime_wheel NAME TO LIBRARY...: fetches the wheel of requirements-NAME.txt and puts its
+# licences, libonnxruntime.so and the LIBRARYs into the folder TO.
+onnxruntime_wheel() {
+  local name=$1 to=$2 arch wheels=$var/cache/$1 library
+  shift 2
   arch=$(uname -m)
-  rm -rf "$wheels" && mkdir -p "$wheels" "$var/lib"
+  rm -rf "$wheels" && mkdir -p "$wheels" "$to"
   python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
-    --python-version 3.12 --implementation cp --abi cp312 --platform "manylinux_2_28_$arch" \
-    --dest "$wheels" --requirement "$here/requirements-onnxruntime.txt"
-  python3 -m zipfile -e "$wheels"/onnxruntime-*.whl "$wheels/unpacked"
-  put "$wheels"/unpacked/onnxruntime/capi/libonnxruntime.so.* "$var/lib/libonnxruntime.so"
-  put "$wheels"/unpacked/onnxruntime/capi/libonnxruntime_providers_shared.so "$var/lib/libonnxruntime_providers_shared.so"
+    --python-version 3.12 --implementation cp --abi cp312 --platform "manylinux_2_28_$arch" --platform "manylinux_2_27_$arch" \
+    --dest "$wheels" --requirement "$here/requirements-$name.txt"
+  python3 -m zipfile -e "$wheels"/onnxruntime*.whl "$wheels/unpacked"
+  put "$wheels"/unpacked/onnxruntime/LICENSE "$to/onnxruntime-LICENSE.txt"
+  put "$wheels"/unpacked/onnxruntime/ThirdPartyNotices.txt "$to/onnxruntime-ThirdPartyNotices.txt"
+  for library in "$@"; do put "$wheels/unpacked/onnxruntime/capi/$library" "$to/$library"; done
+  put "$wheels"/unpacked/onnxruntime/capi/libonnxruntime.so.* "$to/libonnxruntime.so"
   rm -rf "$wheels"
+}
+
+step_onnxruntime() { onnxruntime_wheel onnxruntime "$var/lib" libonnxruntime_providers_shared.so; }
+
+step_onnxruntime-gpu() {
+  onnxruntime_wheel onnxruntime-gpu "$var/gpu-lib" \
+    libonnxruntime_providers_shared.so libonnxruntime_providers_cuda.so libonnxruntime_providers_tensorrt.so
 }
 
 step_tokenizers() {
@@ -98,7 +110,7 @@ inputs() {
   case $1 in
     tools) echo always ;;
     modules) cat go.mod go.sum ;;
-    onnxruntime) cat "$here/requirements-onnxruntime.txt"; uname -m ;;
+    onnxruntime | onnxruntime-gpu) cat "$here/requirements-$1.txt"; uname -m ;;
     tokenizers) cat "$here/tokenizers.Cargo.lock"; grep "$tokenizers_module" go.mod; uname -m ;;
     exporter) cat scripts/requirements.txt; python3 --version ;;
     model) cat "$here/requirements-model.txt" scripts/quadrate_export/*.py ;;
@@ -113,7 +125,8 @@ inputs() {
 # result STEP: a path that must exist for the step to count as done.
 result() {
   case $1 in
-    onnxruntime) echo "$var/lib/libonnxruntime.so" ;;
+    onnxruntime) echo "$var/lib/onnxruntime-LICENSE.txt" ;;
+    onnxruntime-gpu) echo "$var/gpu-lib/libonnxruntime.so" ;;
     tokenizers) echo "$var/lib/libtokenizers.a" ;;
     exporter) echo "$var/venv/bin/python" ;;
     model) echo "$var/models/all-MiniLM-L6-v2/quadrate.json" ;;
@@ -131,6 +144,7 @@ title() {
     tools) echo "Go, C compiler, cargo, Python" ;;
     modules) echo "Go modules" ;;
     onnxruntime) echo "ONNX Runtime library" ;;
+    onnxruntime-gpu) echo "ONNX Runtime GPU libraries (255 MB)" ;;
     tokenizers) echo "tokenizers library (cargo build)" ;;
     exporter) echo "exporter's Python environment" ;;
     model) echo "default model all-MiniLM-L6-v2" ;;

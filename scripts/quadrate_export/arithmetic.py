@@ -1,4 +1,7 @@
-"""How the encoder's matrix products are computed: in float32 or float16; int8 is in int8.py."""
+"""How the encoder's products and attention are computed: here in float32 or float16.
+
+The other ways are in int8.py, packed.py and standard.py.
+"""
 
 from typing import Protocol
 
@@ -6,8 +9,9 @@ import numpy as np
 
 from .checkpoint import Checkpoint
 from .graph import CONTRIB, Graph
+from .selection import Selection
 
-VARIANTS = ("fp32", "fp16", "int8")
+VARIANTS = ("fp32", "fp16", "int8", "packed", "trt")
 
 
 class Arithmetic(Protocol):
@@ -16,16 +20,19 @@ class Arithmetic(Protocol):
     dtype: np.dtype
 
     def flatten(self, states: str) -> str:
-        """States [batch, length, hidden] in the shape that the other methods take."""
+        """States [batch, length, hidden] in the shape that the other methods take: rows."""
 
     def unflatten(self, rows: str, single: bool = False) -> str:
-        """What flatten was given; length is 1 with single."""
+        """What flatten was given; [batch, 1, hidden] of selected rows with single."""
 
-    def product(self, states: str, name: str) -> str:
-        """Flattened states times the linear layer called name, without its bias."""
+    def product(self, rows: str, name: str) -> str:
+        """Rows times the linear layer called name, without its bias."""
 
-    def attention(self, states: str, lengths: str, name: str) -> str:
-        """Self-attention over flattened states: [batch, length, hidden], heads joined."""
+    def attention(self, rows: str, lengths: str, name: str) -> str:
+        """Self-attention over rows, heads joined."""
+
+    def select(self, rows: str, selection: Selection, name: str) -> str:
+        """The rows of one token a text."""
 
 
 class Float:
@@ -46,14 +53,29 @@ class Float:
     def unflatten(self, rows: str, single: bool = False) -> str:
         return rows
 
-    def product(self, states: str, name: str) -> str:
-        rows, columns = self._checkpoint.shape(f"{name}.weight")
+    def product(self, rows: str, name: str) -> str:
+        outputs, inputs = self._checkpoint.shape(f"{name}.weight")
         weight = self._graph.parameter(
-            f"{name}.weight", (columns, rows), lambda: self._checkpoint.read(f"{name}.weight").T, self.dtype
+            f"{name}.weight", (inputs, outputs), lambda: self._checkpoint.read(f"{name}.weight").T, self.dtype
         )
-        return self._graph.node("MatMul", [states, weight], f"{name}/product")
+        return self._graph.node("MatMul", [rows, weight], f"{name}/product")
 
-    def attention(self, states: str, lengths: str, name: str) -> str:
+    def attention(self, rows: str, lengths: str, name: str) -> str:
+        return self._graph.node(
+            "Attention",
+            [rows, *self._projection(name), lengths],
+            f"{name}/context",
+            CONTRIB,
+            num_heads=self._checkpoint.layout.heads,
+            # The default of -10000 is exact only while scores stay well below it.
+            mask_filter_value=float(np.finfo(self.dtype).min),
+        )
+
+    def select(self, rows: str, selection: Selection, name: str) -> str:
+        return selection.padded(rows, name)
+
+    def _projection(self, name: str) -> tuple[str, str]:
+        """Weight [hidden, 3 * hidden] and bias of queries, keys and values."""
         hidden = self._checkpoint.layout.hidden
         weight = self._graph.parameter(
             f"{name}.qkv.weight", (hidden, 3 * hidden), lambda: qkv_weight(self._checkpoint, name), self.dtype
@@ -61,13 +83,7 @@ class Float:
         bias = self._graph.parameter(
             f"{name}.qkv.bias", (3 * hidden,), lambda: qkv_bias(self._checkpoint, name), self.dtype
         )
-        attributes = {"num_heads": self._checkpoint.layout.heads}
-        if self.dtype == np.float32:
-            # The default of -10000 is exact only while scores stay well below it.
-            attributes["mask_filter_value"] = float(np.finfo(np.float32).min)
-        return self._graph.node(
-            "Attention", [states, weight, bias, lengths], f"{name}/context", CONTRIB, **attributes
-        )
+        return weight, bias
 
 
 def qkv_weight(checkpoint: Checkpoint, name: str) -> np.ndarray:

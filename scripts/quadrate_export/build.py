@@ -7,26 +7,50 @@ from .arithmetic import Arithmetic, Float
 from .checkpoint import Checkpoint
 from .encoder import Encoder
 from .graph import Graph
-from .heads import Head
+from .heads import Head, build_tokens
 from .int8 import Int8
 from .modules import Modules
+from .packed import Packed
+from .standard import StandardEncoder, StandardFloat
 
 
-def build(checkpoint: Checkpoint, modules: Modules, variant: str) -> Graph:
-    """The graph of one variant: int64 [batch, length] inputs, float32 [batch, dimensions] output."""
+def build(checkpoint: Checkpoint, modules: Modules, variant: str, tokens: bool = False) -> Graph:
+    """The graph of one variant, with int64 [batch, length] inputs.
+
+    Its output is float32 [batch, dimensions], or with tokens the states before
+    any pooling, [batch, length, hidden].
+    """
     graph = Graph()
     for name in checkpoint.layout.inputs:
         graph.input(name, ["batch", "length"])
-    axis = graph.constant("lengths/axis", [1], np.int64)
-    total = graph.node("ReduceSum", ["attention_mask", axis], "lengths/total", keepdims=0)
-    lengths = graph.node("Cast", [total], "lengths", to=TensorProto.INT32)
-    arithmetic = _arithmetic(graph, checkpoint, variant)
+    # Written-out attention reads the mask itself.
+    counted = variant != "trt" or (modules.pooling == "last" and not tokens)
+    lengths = _lengths(graph) if counted else ""
+    arithmetic = _arithmetic(graph, checkpoint, variant, lengths)
+    kind = StandardEncoder if variant == "trt" else Encoder
+    encoder = kind(graph, checkpoint, arithmetic)
+    if tokens:
+        build_tokens(graph, encoder.build(lengths, None), checkpoint.layout.hidden, arithmetic.dtype)
+        return graph
     head = Head(graph, checkpoint, modules, arithmetic.dtype)
-    head.build(Encoder(graph, checkpoint, arithmetic).build(lengths, head.select(lengths)))
+    head.build(encoder.build(lengths, head.selection(lengths)))
     return graph
 
 
-def _arithmetic(graph: Graph, checkpoint: Checkpoint, variant: str) -> Arithmetic:
+def _lengths(graph: Graph) -> str:
+    """Int32 [batch] of true lengths, at least one: attention over no token at all may give NaN."""
+    axis = graph.constant("lengths/axis", [1], np.int64)
+    total = graph.node("ReduceSum", ["attention_mask", axis], "lengths/total", keepdims=0)
+    one = graph.constant("lengths/least", 1, np.int64)
+    least = graph.node("Max", [total, one], "lengths/at_least_one")
+    return graph.node("Cast", [least], "lengths", to=TensorProto.INT32)
+
+
+def _arithmetic(graph: Graph, checkpoint: Checkpoint, variant: str, lengths: str) -> Arithmetic:
     if variant == "int8":
         return Int8(graph, checkpoint)
+    if variant == "packed":
+        return Packed(graph, checkpoint, lengths)
+    if variant == "trt":
+        return StandardFloat(graph, checkpoint)
     return Float(graph, checkpoint, np.float16 if variant == "fp16" else np.float32)

@@ -5,16 +5,13 @@ output product, add and norm, two products around the activation, add and norm.
 How a product is computed is left to the arithmetic (arithmetic.py).
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from onnx import TensorProto
 
 from .arithmetic import Arithmetic
 from .checkpoint import Checkpoint
 from .graph import CONTRIB, Graph
-
-Select = Callable[[str, str], str]
+from .selection import Selection
 
 
 class Encoder:
@@ -26,18 +23,18 @@ class Encoder:
         self._layout = checkpoint.layout
         self._arithmetic = arithmetic
 
-    def build(self, lengths: str, select: Select | None) -> str:
-        """Returns the states [batch, length, hidden], or [batch, 1, hidden] with select.
+    def build(self, lengths: str, selection: Selection | None) -> str:
+        """Returns the states [batch, length, hidden], or [batch, 1, hidden] with a selection.
 
-        lengths names an int32 [batch] of true lengths. select picks the one token
-        that the head reads; since nothing after the last attention looks at
+        lengths names an int32 [batch] of true lengths. The selection picks the one
+        token that the head reads; since nothing after the last attention looks at
         another token, the rest of the last layer is computed for that token only.
         """
-        states = self._arithmetic.flatten(self._embed())
+        rows = self._arithmetic.flatten(self._embed())
         last = self._layout.layers - 1
         for index in range(self._layout.layers):
-            states = self._layer(index, states, lengths, select if index == last else None)
-        return self._arithmetic.unflatten(states, single=select is not None)
+            rows = self._layer(index, rows, lengths, selection if index == last else None)
+        return self._arithmetic.unflatten(rows, single=selection is not None)
 
     def _embed(self) -> str:
         graph = self._graph
@@ -90,20 +87,18 @@ class Encoder:
         shape = self._checkpoint.shape(name)
         return self._graph.parameter(name, shape, with_type, self._arithmetic.dtype)
 
-    def _layer(self, index: int, states: str, lengths: str, select: Select | None) -> str:
+    def _layer(self, index: int, rows: str, lengths: str, selection: Selection | None) -> str:
         name = f"encoder.layer.{index}"
-        context = self._arithmetic.attention(states, lengths, f"{name}.attention.self")
-        if select is not None:
-            context = select(context, f"{name}.attention.selected")
-            states = select(self._arithmetic.unflatten(states), f"{name}.selected")
-            states = self._arithmetic.flatten(states)
-        context = self._arithmetic.flatten(context)
+        context = self._arithmetic.attention(rows, lengths, f"{name}.attention.self")
+        if selection is not None:
+            context = self._arithmetic.select(context, selection, f"{name}.attention.selected")
+            rows = self._arithmetic.select(rows, selection, f"{name}.selected")
         product = self._arithmetic.product(context, f"{name}.attention.output.dense")
-        states = self._add_norm(product, states, f"{name}.attention.output")
-        inner = self._arithmetic.product(states, f"{name}.intermediate.dense")
+        rows = self._add_norm(product, rows, f"{name}.attention.output")
+        inner = self._arithmetic.product(rows, f"{name}.intermediate.dense")
         inner = self._activate(inner, f"{name}.intermediate")
         product = self._arithmetic.product(inner, f"{name}.output.dense")
-        return self._add_norm(product, states, f"{name}.output")
+        return self._add_norm(product, rows, f"{name}.output")
 
     def _add_norm(self, product: str, residual: str, name: str) -> str:
         norm = f"{name}.LayerNorm"

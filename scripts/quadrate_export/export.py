@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -11,21 +10,16 @@ from tempfile import mkdtemp
 
 import numpy as np
 
-from . import __version__, manifest, samples, verify
+from . import __version__, folder, manifest, samples
 from . import layout as layouts
 from . import modules as modules_
-from .build import build
 from .checkpoint import Checkpoint
 from .errors import ExportError
 from .graph import INLINE_LIMIT
+from .parts import FILES, Maker, Part, References, seconds
 from .reference import Reference
 from .source import Source
-from .tolerance import tolerance
 from .weights import RandomWeights, Weights, checkpoint_files, open_directory
-
-FILES = {"fp32": "model.onnx", "fp16": "model_fp16.onnx", "int8": "model_int8.onnx"}
-
-_FP16_NOTE = "checked on the CPU only, where float16 operators run in float32; float16 kernels were not run"
 
 _COPIED = (
     "tokenizer.json",
@@ -54,6 +48,7 @@ class Request:
     source: Source
     out: Path
     variants: tuple[str, ...] = ("fp32",)
+    tokens: bool = False  # the states of tokens too, as a second file a variant
     max_length: int | None = None
     pooling: str | None = None
     random: Random | None = None  # source is then a name only
@@ -63,7 +58,7 @@ class Request:
 
 @dataclass
 class Result:
-    """What was done: variants made now, and those that were there already."""
+    """What was done: parts made now, and those that were there already (see parts.Part)."""
 
     made: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -82,6 +77,11 @@ class Exporter:
         self._layout = layouts.parse(self._config)
         self._modules = modules_.read(self._directory, self._layout, request.pooling)
         self._max_length = self._choose_max_length()
+        if request.tokens and self._layout.labels:
+            raise ExportError(
+                f"{request.source.name} is a cross-encoder: its answer is a score of two texts, and --outputs "
+                "tokens is for embedding models"
+            )
 
     def run(self) -> Result:
         """Writes what is missing; leaves a folder that is up to date untouched."""
@@ -91,31 +91,39 @@ class Exporter:
         fingerprint = self._fingerprint()
         existing = self._existing(fingerprint)
         missing = self._missing(existing)
-        kept = [name for name in existing.get("variants", {}) if name not in missing]
+        kept = [str(part) for part in _present(existing) if part not in missing]
         if not missing:
             return Result(kept=kept)
         self._refuse_foreign_folder()
         self._request.out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(mkdtemp(prefix=f".{self._request.out.name}-", dir=self._request.out.parent))
+        made = Path(mkdtemp(prefix=f".{self._request.out.name}-", dir=self._request.out.parent))
         try:
-            folder.chmod(0o755)
-            self._fill(folder, existing, missing, fingerprint)
-            _replace(folder, self._request.out)
+            made.chmod(0o755)
+            self._fill(made, existing, missing, fingerprint)
+            folder.replace(made, self._request.out)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        return Result(made=missing, kept=kept)
+            shutil.rmtree(made, ignore_errors=True)
+        return Result(made=[str(part) for part in missing], kept=kept)
 
-    def _fill(self, folder: Path, existing: dict, missing: list[str], fingerprint: str) -> None:
+    def _fill(self, made: Path, existing: dict, missing: list[Part], fingerprint: str) -> None:
         if existing:
-            written = {FILES[name] for name in missing} | {FILES[name] + "_data" for name in missing}
-            _link_tree(self._request.out, folder, written | {manifest.NAME})
+            written = set().union(*(part.writes for part in missing))
+            # onnx checks no file whose weights have a second name in the file system.
+            read = {part.side for part in missing if part.tokens}
+            folder.link_tree(self._request.out, made, written | {manifest.NAME}, read)
         else:
-            self._copy_files(folder)
+            self._copy_files(made)
         checkpoint = Checkpoint(self._layout, self._weights())
-        inputs, outputs = self._references(checkpoint)
+        references = self._references(checkpoint)
+        maker = Maker(checkpoint, self._modules, references, self._request.inline_limit, self._report)
         variants = dict(existing.get("variants", {}))
-        for name in missing:
-            variants[name] = self._variant(folder, name, checkpoint, inputs, outputs)
+        for part in missing:
+            entry = maker.make(made, part)
+            if part.tokens:
+                variants[part.variant]["tokens"] = entry
+            else:
+                old = variants.get(part.variant, {})
+                variants[part.variant] = entry | {key: old[key] for key in ("tokens",) if key in old}
         content = existing or manifest.describe(
             self._layout,
             self._modules,
@@ -126,50 +134,23 @@ class Exporter:
         )
         content |= {"input_sha256": fingerprint, "tools": manifest.tools()}
         content["variants"] = {name: variants[name] for name in FILES if name in variants}
-        content["files"] = manifest.files(folder)
-        content["reference"] = manifest.references(inputs, outputs)
-        manifest.write(folder, content)
+        content["files"] = manifest.files(made)
+        states = references.states if any("tokens" in entry for entry in variants.values()) else None
+        content["reference"] = manifest.references(references.inputs, references.outputs, states)
+        manifest.write(made, content)
 
-    def _references(self, checkpoint: Checkpoint) -> tuple[list[samples.Sample], list[np.ndarray]]:
+    def _references(self, checkpoint: Checkpoint) -> References:
         started = time.monotonic()
         inputs = samples.make(self._layout, self._tokenizer(), self._max_length)
-        outputs = Reference(checkpoint, self._modules).outputs(
-            [(sample.ids, sample.types) for sample in inputs]
-        )
+        reference = Reference(checkpoint, self._modules)
+        states = reference.states([(sample.ids, sample.types) for sample in inputs])
+        outputs = reference.vectors(states)
         if not all(np.isfinite(output).all() for output in outputs):
             raise ExportError(
                 "the reference computation gives numbers that are not finite: are the weights whole?"
             )
-        self._report(f"reference: {len(inputs)} inputs in numpy, {_seconds(started)}")
-        return inputs, outputs
-
-    def _variant(
-        self,
-        folder: Path,
-        name: str,
-        checkpoint: Checkpoint,
-        inputs: list[samples.Sample],
-        outputs: list[np.ndarray],
-    ) -> dict:
-        started = time.monotonic()
-        path = folder / FILES[name]
-        files = build(checkpoint, self._modules, name).write(path, self._request.inline_limit)
-        size = sum(file.stat().st_size for file in files)
-        attention = verify.check_structure(path, self._layout)
-        self._report(f"{name}: wrote {path.name}, {size / 2**20:.1f} MiB, {_seconds(started)}")
-        started = time.monotonic()
-        measured = verify.measure(path, self._layout, inputs, outputs)
-        bounds = tolerance(name, self._layout, outputs)
-        self._report(f"{name}: {_summary(measured)}, {_seconds(started)}")
-        verify.check_company(measured, name, self._layout)
-        if not _within(measured, bounds):
-            raise ExportError(
-                f"{name} is off the reference ({_summary(measured)}); tolerance: {json.dumps(bounds)}"
-            )
-        note = _FP16_NOTE if name == "fp16" else ""
-        return manifest.variant(
-            [file.name for file in files], attention, bounds, measured, passed=not note, note=note
-        )
+        self._report(f"reference: {len(inputs)} inputs in numpy, {seconds(started)}")
+        return References(inputs, outputs, states)
 
     def _choose_max_length(self) -> int:
         limit = self._layout.position_limit
@@ -205,10 +186,10 @@ class Exporter:
             return []
         return [self._directory / name for name in _COPIED if (self._directory / name).is_file()]
 
-    def _copy_files(self, folder: Path) -> None:
-        shutil.copyfile(self._config_path, folder / "config.json")
+    def _copy_files(self, made: Path) -> None:
+        shutil.copyfile(self._config_path, made / "config.json")
         for path in self._copied():
-            shutil.copyfile(path, folder / path.name)
+            shutil.copyfile(path, made / path.name)
 
     def _fingerprint(self) -> str:
         """A digest of everything that the export depends on, variants aside."""
@@ -256,18 +237,23 @@ class Exporter:
     def _copies_are_whole(self, content: dict) -> bool:
         sums = {item["path"]: item for item in content["files"]}
         names = ["config.json", *(path.name for path in self._copied())]
-        return all(_matches(self._request.out / name, sums.get(name)) for name in names)
+        return all(folder.matches(self._request.out / name, sums.get(name)) for name in names)
 
-    def _missing(self, existing: dict) -> list[str]:
+    def _missing(self, existing: dict) -> list[Part]:
+        """What was asked for and is not there whole, and what must be made with it."""
         sums = {item["path"]: item for item in existing.get("files", [])}
+        present = _present(existing)
 
-        def is_whole(name: str) -> bool:
-            entry = existing.get("variants", {}).get(name)
-            return entry is not None and all(
-                _matches(self._request.out / file, sums.get(file)) for file in entry["files"]
+        def is_whole(part: Part) -> bool:
+            return part in present and all(
+                folder.matches(self._request.out / file, sums.get(file)) for file in present[part]["files"]
             )
 
-        return [name for name in FILES if name in self._request.variants and not is_whole(name)]
+        wanted = [Part(name) for name in FILES if name in self._request.variants]
+        # Tokens that are there already are kept whole with their variant.
+        tokens = [Part(part.variant, tokens=True) for part in wanted]
+        wanted += [part for part in tokens if self._request.tokens or part in present]
+        return [part for part in wanted if not is_whole(part)]
 
     def _refuse_foreign_folder(self) -> None:
         out = self._request.out
@@ -289,59 +275,11 @@ def _check_lower_case(tokenizer: Path) -> None:
         raise ExportError(f"{path} sets do_lower_case, but tokenizer.json does not lower-case")
 
 
-def _within(measured: verify.Measured, bounds: dict) -> bool:
-    if "max_abs" in bounds and not measured.max_abs <= bounds["max_abs"]:
-        return False
-    return "min_cosine" not in bounds or measured.min_cosine >= bounds["min_cosine"]
-
-
-def _summary(measured: verify.Measured) -> str:
-    text = f"largest difference to the reference {measured.max_abs:.1e}"
-    if measured.min_cosine is not None:
-        text += f", smallest cosine {measured.min_cosine:.6f}"
-    return f"{text}, alone or in a padded batch {measured.company:.1e}"
-
-
-def _matches(path: Path, entry: dict | None) -> bool:
-    if entry is None or not path.is_file() or path.stat().st_size != entry["bytes"]:
-        return False
-    return manifest.sha256(path) == entry["sha256"]
-
-
-def _link_tree(source: Path, target: Path, without: set[str]) -> None:
-    """Brings what is already in the folder along, without a second copy of its bytes.
-
-    Files that are about to be written are left out: a link would be written through,
-    into the folder that is being served.
-    """
-
-    def ignore(_: str, names: list[str]) -> set[str]:
-        return without.intersection(names)
-
-    shutil.copytree(source, target, ignore=ignore, copy_function=_link, dirs_exist_ok=True)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def _replace(folder: Path, out: Path) -> None:
-    """Puts the new folder in place of the old one."""
-    if not out.exists():
-        folder.rename(out)
-        return
-    old = Path(mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
-    out.rename(old / "folder")
-    try:
-        folder.rename(out)
-    except OSError:
-        (old / "folder").rename(out)
-        raise
-    shutil.rmtree(old)
-
-
-def _seconds(started: float) -> str:
-    return f"{time.monotonic() - started:.1f} s"
+def _present(existing: dict) -> dict[Part, dict]:
+    """The entries of a manifest by part."""
+    found = {}
+    for name, entry in existing.get("variants", {}).items():
+        found[Part(name)] = entry
+        if "tokens" in entry:
+            found[Part(name, tokens=True)] = entry["tokens"]
+    return found

@@ -40,6 +40,9 @@ class _Parameter:
     def size(self) -> int:
         return self.dtype.itemsize * math.prod(self.shape)
 
+    def same_as(self, other: "_Parameter") -> bool:
+        return (self.name, self.shape, self.dtype) == (other.name, other.shape, other.dtype)
+
     def values(self) -> np.ndarray:
         with np.errstate(over="ignore"):
             array = np.asarray(self.make(), dtype=self.dtype, order="C")
@@ -99,44 +102,74 @@ class Graph:
 
         Returns the files written, the graph's own first.
         """
-        model = self._model()
-        total = sum(parameter.size for parameter in self._parameters.values())
-        if total <= inline_limit:
-            for parameter in self._parameters.values():
-                _inline(parameter, model.graph.initializer.add())
-            path.write_bytes(model.SerializeToString())
+        side = side_file(path)
+        offsets = self.offsets(inline_limit)
+        if not offsets:
+            self._write(path, "", {}, None)
             return [path]
-        side = path.with_name(path.name + "_data")
         with side.open("wb") as file:
-            for parameter in self._parameters.values():
-                _external(parameter, model.graph.initializer.add(), file, side.name)
-        path.write_bytes(model.SerializeToString())
+            self._write(path, side.name, offsets, file)
         return [path, side]
+
+    def write_sharing(self, path: Path, other: "Graph", side: Path, inline_limit: int = INLINE_LIMIT) -> list[Path]:
+        """Writes the graph alone; the weights that other keeps in its side file are read from there.
+
+        Returns the files that the graph needs, its own first.
+        """
+        placed = other.offsets(inline_limit)
+        offsets = {
+            name: offset
+            for name, offset in placed.items()
+            if name in self._parameters and self._parameters[name].same_as(other._parameters[name])
+        }
+        self._write(path, side.name, offsets, None)
+        return [path, side] if offsets else [path]
+
+    def offsets(self, inline_limit: int = INLINE_LIMIT) -> dict[str, int]:
+        """Where in the side file each weight goes; empty when all fit into the graph's own file."""
+        if sum(parameter.size for parameter in self._parameters.values()) <= inline_limit:
+            return {}
+        offsets, end = {}, 0
+        for parameter in self._parameters.values():
+            if parameter.size >= _SMALL:
+                offsets[parameter.name] = end + -end % _ALIGNMENT
+                end = offsets[parameter.name] + parameter.size
+        return offsets
+
+    def _write(self, path: Path, side: str, offsets: dict[str, int], file: BinaryIO | None) -> None:
+        """Weights with an offset are written to file, if there is one, and all others into the graph."""
+        model = self._model()
+        for parameter in self._parameters.values():
+            tensor = model.graph.initializer.add()
+            _describe(parameter, tensor)
+            if parameter.name not in offsets:
+                tensor.raw_data = parameter.values().tobytes()
+                continue
+            _refer(parameter, tensor, side, offsets[parameter.name])
+            if file is not None:
+                file.seek(offsets[parameter.name])
+                file.write(parameter.values().data)
+        path.write_bytes(model.SerializeToString())
 
     def _model(self) -> onnx.ModelProto:
         """The graph without its weights."""
         graph = helper.make_graph(self._nodes, "encoder", self._inputs, self._outputs)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
+        versions = {"": OPSET, CONTRIB: 1}
+        opsets = [helper.make_opsetid(name, versions[name]) for name in sorted({"", *(n.domain for n in self._nodes)})]
         return onnx.ModelProto(
             ir_version=IR_VERSION, producer_name="quadrate_export", opset_import=opsets, graph=graph
         )
 
 
-def _inline(parameter: _Parameter, tensor: TensorProto) -> None:
-    _describe(parameter, tensor)
-    tensor.raw_data = parameter.values().tobytes()
+def side_file(path: Path) -> Path:
+    """Where the weights of the graph at path go when they do not fit into it."""
+    return path.with_name(path.name + "_data")
 
 
-def _external(parameter: _Parameter, tensor: TensorProto, file: BinaryIO, location: str) -> None:
-    if parameter.size < _SMALL:
-        _inline(parameter, tensor)
-        return
-    _describe(parameter, tensor)
-    file.seek(-file.tell() % _ALIGNMENT, 1)
+def _refer(parameter: _Parameter, tensor: TensorProto, location: str, offset: int) -> None:
     tensor.data_location = TensorProto.EXTERNAL
-    for key, value in (("location", location), ("offset", file.tell()), ("length", parameter.size)):
+    for key, value in (("location", location), ("offset", offset), ("length", parameter.size)):
         tensor.external_data.add(key=key, value=str(value))
-    file.write(parameter.values().data)
 
 
 def _describe(parameter: _Parameter, tensor: TensorProto) -> None:

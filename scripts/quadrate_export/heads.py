@@ -1,4 +1,4 @@
-"""Writes what follows the encoder: pooling and dense layers, or a classification head.
+"""Writes what follows the encoder: pooling and dense layers, a classification head, or nothing.
 
 Heads are computed in float32 in every variant: they see one row a text and
 their rounding would reach the answer directly.
@@ -8,10 +8,12 @@ import numpy as np
 from onnx import TensorProto
 
 from .checkpoint import Checkpoint
-from .encoder import Select
 from .graph import Graph
 from .layout import head_layers
 from .modules import Modules
+from .selection import Selection
+
+TOKENS = "token_embeddings"  # the output of a graph without pooling
 
 _SELECTING = ("cls", "last")
 
@@ -30,19 +32,11 @@ class Head:
     def output(self) -> str:
         return "logits" if self._checkpoint.layout.labels else "sentence_embedding"
 
-    def select(self, lengths: str) -> Select | None:
-        """How to pick the one token that the pooling reads; None when it reads all."""
+    def selection(self, lengths: str) -> Selection | None:
+        """The one token that the pooling reads; None when it reads all."""
         if self._pooling not in _SELECTING:
             return None
-        if self._pooling == "cls":
-            index = self._graph.constant("pooling/first", [0], np.int64)
-            return lambda states, name: self._graph.node("Gather", [states, index], name, axis=1)
-        one = self._graph.constant("pooling/one", 1, np.int32)
-        last = self._graph.node("Sub", [lengths, one], "pooling/last")
-        wide = self._graph.node("Cast", [last], "pooling/last_int64", to=TensorProto.INT64)
-        axes = self._graph.constant("pooling/index_axes", [1, 2], np.int64)
-        index = self._graph.node("Unsqueeze", [wide, axes], "pooling/index")
-        return lambda states, name: self._graph.node("GatherND", [states, index], name, batch_dims=1)
+        return Selection(self._graph, self._pooling == "last", lengths)
 
     def build(self, states: str) -> None:
         """Adds the head and declares the output, float32 [batch, dimensions]."""
@@ -62,9 +56,7 @@ class Head:
             pooled = self._drop_axis(states)
         else:
             pooled = self._average(states)
-        if self._dtype == np.float32:
-            return pooled
-        return self._graph.node("Cast", [pooled], "pooling/float32", to=TensorProto.FLOAT)
+        return _widen(self._graph, pooled, self._dtype, "pooling/float32")
 
     def _average(self, states: str) -> str:
         """Sum over tokens with weights mask/n (mean) or mask/sqrt(n), as one product a text."""
@@ -73,7 +65,7 @@ class Head:
         axis = graph.constant("pooling/length_axis", [1], np.int64)
         count = graph.node("ReduceSum", [mask, axis], "pooling/count", keepdims=1)
         # A text without any token would divide by zero; its sum is zero as well.
-        least = graph.constant("pooling/least", 1e-9, np.float32)
+        least = graph.constant("pooling/least", 1, np.float32)
         divisor = graph.node("Max", [count, least], "pooling/divisor")
         if self._pooling == "mean_sqrt_len":
             divisor = graph.node("Sqrt", [divisor], "pooling/divisor_root")
@@ -88,7 +80,8 @@ class Head:
         mask = graph.node("Cast", ["attention_mask"], "pooling/mask", to=TensorProto.BOOL)
         axes = graph.constant("pooling/state_axis", [2], np.int64)
         mask = graph.node("Unsqueeze", [mask, axes], "pooling/mask_column")
-        least = graph.constant("pooling/least", np.finfo(self._dtype).min, self._dtype)
+        # Far below any normalised state, and finite where an engine turns to float16.
+        least = graph.constant("pooling/least", np.finfo(np.float16).min, self._dtype)
         masked = graph.node("Where", [mask, states, least], "pooling/masked")
         return graph.node("ReduceMax", [masked], "pooling/max", axes=[1], keepdims=0)
 
@@ -110,3 +103,15 @@ class Head:
             inputs.append(self._graph.constant(f"{name}.bias", bias, np.float32))
         result = self._graph.node("Gemm", inputs, f"{name}/linear", transB=1)
         return self._graph.node(activation, [result], f"{name}/activation") if activation else result
+
+
+def build_tokens(graph: Graph, states: str, hidden: int, dtype: np.dtype) -> None:
+    """Declares the states before any pooling as the output, float32 [batch, length, hidden]."""
+    graph.node("Identity", [_widen(graph, states, dtype, "tokens/float32")], TOKENS)
+    graph.output(TOKENS, ["batch", "length", hidden])
+
+
+def _widen(graph: Graph, value: str, dtype: np.dtype, name: str) -> str:
+    if dtype == np.float32:
+        return value
+    return graph.node("Cast", [value], name, to=TensorProto.FLOAT)

@@ -17,6 +17,7 @@ from onnx import TensorProto
 from .arithmetic import qkv_bias, qkv_weight
 from .checkpoint import Checkpoint
 from .graph import CONTRIB, Graph
+from .selection import Selection
 
 _LEVELS = 255  # steps of uint8
 _LARGEST = 127  # of int8; -128 is not used, so that weights are symmetric
@@ -70,7 +71,7 @@ class Int8:
         parts = [f"{name}/query", f"{name}/key", f"{name}/value"]
         graph.nodes("Split", [joined], parts, axis=-1)
         bias = graph.parameter(f"{name}.qkv.bias", (3 * hidden,), lambda: qkv_bias(self._checkpoint, name))
-        return graph.node(
+        context = graph.node(
             "MultiHeadAttention",
             [*parts, bias, lengths],
             f"{name}/context",
@@ -78,6 +79,10 @@ class Int8:
             num_heads=self._checkpoint.layout.heads,
             mask_filter_value=float(np.finfo(np.float32).min),
         )
+        return self.flatten(context)
+
+    def select(self, rows: str, selection: Selection, name: str) -> str:
+        return self.flatten(selection.padded(self.unflatten(rows), name))
 
     def _product(self, states: str, name: str, shape: tuple[int, int], make: Callable[[], np.ndarray]) -> str:
         graph, columns = self._graph, shape[1]

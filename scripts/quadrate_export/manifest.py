@@ -61,33 +61,55 @@ def tools() -> dict[str, str]:
 
 
 def variant(
-    files: list[str], attention: int, tolerance: dict, measured: Measured, passed: bool, note: str
+    files: list[str], attention: int, tolerance: dict, measured: Measured | None, passed: bool, note: str
 ) -> dict:
-    """The entry of one variant; note says what could not be checked."""
-    numbers = {"max_abs": round_up(measured.max_abs), "company": round_up(measured.company)}
-    if measured.min_cosine is not None:
-        numbers["min_cosine"] = round(measured.min_cosine, 8)
+    """The entry of one file; measured is None where it cannot be run, note says what could not be checked."""
     entry = {
         "file": files[0],
         "files": files,
         "attention_nodes": attention,
         "tolerance": tolerance,
         "passed": passed,
-        "measured": numbers,
+        "measured": _numbers(measured) if measured else {},
     }
     return {**entry, "note": note} if note else entry
 
 
-def references(samples: list[Sample], outputs: list[np.ndarray]) -> list[dict]:
-    """Inputs as they are fed and outputs before any norm, in float32's own precision."""
+def tokens(entry: dict, output: str, width: int) -> dict:
+    """An entry as of variant, for the file whose output is the states of tokens [batch, length, width]."""
+    names = {"file": entry["file"], "files": entry["files"], "output": output, "width": width}
+    return names | entry
+
+
+def _numbers(measured: Measured) -> dict[str, float]:
+    numbers = {"max_abs": round_up(measured.max_abs), "company": round_up(measured.company)}
+    if measured.min_cosine is not None:
+        numbers["min_cosine"] = round(measured.min_cosine, 8)
+    return numbers
+
+
+def references(
+    samples: list[Sample], outputs: list[np.ndarray], states: list[np.ndarray] | None = None
+) -> list[dict]:
+    """Inputs as they are fed and outputs before any norm, in float32's own precision.
+
+    With states, [length, hidden] of each sample, those of its first and its last token as well.
+    """
     result = []
-    for sample, output in zip(samples, outputs, strict=True):
+    for index, (sample, output) in enumerate(zip(samples, outputs, strict=True)):
         entry = {"text": sample.text}
         if sample.pair is not None:
             entry["pair"] = sample.pair
-        values = [float(f"{value:.9g}") for value in output.astype(np.float32)]
-        result.append({**entry, "ids": sample.ids, "type_ids": sample.types, "output": values})
+        entry |= {"ids": sample.ids, "type_ids": sample.types, "output": _rounded(output)}
+        if states is not None:
+            places = sorted({0, len(sample.ids) - 1})
+            entry["tokens"] = [{"index": place, "state": _rounded(states[index][place])} for place in places]
+        result.append(entry)
     return result
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [float(f"{value:.9g}") for value in values.astype(np.float32)]
 
 
 def files(folder: Path) -> list[dict]:

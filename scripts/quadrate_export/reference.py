@@ -25,7 +25,11 @@ class Reference:
         self._modules = modules
 
     def outputs(self, sequences: list[tuple[list[int], list[int]]]) -> list[np.ndarray]:
-        """One vector [dimensions] for each (ids, type ids), before any norm.
+        """One vector [dimensions] for each (ids, type ids), before any norm."""
+        return self.vectors(self.states(sequences))
+
+    def states(self, sequences: list[tuple[list[int], list[int]]]) -> list[np.ndarray]:
+        """The states [length, hidden] after the last layer for each (ids, type ids).
 
         Goes layer by layer over all sequences, so that a layer's weights are
         read once and only one layer is in memory.
@@ -34,6 +38,10 @@ class Reference:
         for index in range(self._layout.layers):
             layer = self._read_layer(f"encoder.layer.{index}.")
             states = [self._layer(item, layer) for item in states]
+        return states
+
+    def vectors(self, states: list[np.ndarray]) -> list[np.ndarray]:
+        """What the pooling and the head make of the states of each text: [dimensions]."""
         return [self._head(item) for item in states]
 
     def _read(self, name: str) -> np.ndarray:

@@ -1,19 +1,22 @@
 """Checks a written ONNX file: its structure, and its numbers on ONNX Runtime's CPU provider."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
 from .errors import ExportError
 from .graph import ATTENTION_OPS
 from .layout import Layout
 from .samples import Sample
+from .standard import expected_operators
 
 # Largest change of an answer when the same text shares a padded batch.
-_COMPANY_LIMIT = {"fp32": 1e-5, "int8": 1e-5, "fp16": 2e-3}
+_COMPANY_LIMIT = {"fp32": 1e-5, "int8": 1e-5, "fp16": 2e-3, "trt": 1e-5}
 
 
 @dataclass(frozen=True)
@@ -25,22 +28,51 @@ class Measured:
     company: float  # largest change between alone and in a padded batch
 
 
-def count_attention(path: Path) -> int:
-    """Fused attention operators in the file."""
+def count_operators(path: Path) -> Counter[str]:
+    """Operators in the file by type."""
     model = onnx.load(path, load_external_data=False)
-    return sum(node.op_type in ATTENTION_OPS for node in model.graph.node)
+    return Counter(node.op_type for node in model.graph.node)
 
 
 def check_structure(path: Path, layout: Layout) -> int:
     """Returns the number of attention operators; fails when a layer has none or the file is malformed."""
-    attention = count_attention(path)
+    counts = count_operators(path)
+    attention = sum(counts[name] for name in ATTENTION_OPS)
     if attention < layout.layers:
         raise ExportError(f"{path.name} has {attention} fused attention operators for {layout.layers} layers")
-    try:
-        onnx.checker.check_model(str(path))
-    except onnx.checker.ValidationError as error:
-        raise ExportError(f"{path.name} is no valid ONNX file: {error}") from error
+    _check_model(path)
     return attention
+
+
+def check_packed(path: Path, layout: Layout) -> int:
+    """The same for a file without padding inside: packed attention only, packed once, at the start."""
+    counts = count_operators(path)
+    packed = counts["PackedAttention"]
+    attention = sum(counts[name] for name in ATTENTION_OPS)
+    if packed != layout.layers or attention != packed or counts["RemovePadding"] != 1:
+        raise ExportError(
+            f"{path.name} has {packed} packed of {attention} attention operators for {layout.layers} layers "
+            f"and removes padding {counts['RemovePadding']} times"
+        )
+    _check_model(path)
+    _check_loads_but_for_packing(path)
+    return packed
+
+
+def check_standard(path: Path, layout: Layout, pooled_by_product: bool) -> int:
+    """Returns the number of attentions written out; fails on any operator outside ONNX and on wrong counts."""
+    model = onnx.load(path, load_external_data=False)
+    foreign = sorted({node.op_type for node in model.graph.node if node.domain})
+    if foreign:
+        raise ExportError(f"{path.name} has operators outside of ONNX: {', '.join(foreign)}")
+    counts = count_operators(path)
+    expected = expected_operators(layout)
+    expected["MatMul"] += pooled_by_product
+    wrong = [f"{counts[name]} {name} for {number}" for name, number in expected.items() if counts[name] != number]
+    if wrong:
+        raise ExportError(f"{path.name} has {', '.join(wrong)}")
+    _check_model(path)
+    return counts["Softmax"]
 
 
 def measure(path: Path, layout: Layout, samples: list[Sample], expected: list[np.ndarray]) -> Measured:
@@ -48,14 +80,26 @@ def measure(path: Path, layout: Layout, samples: list[Sample], expected: list[np
     session = open_session(path)
     alone = np.concatenate([run(session, layout, [sample]) for sample in samples])
     together = run(session, layout, samples)
-    truth = np.stack(expected)
-    if layout.task == "embed":
+    return _compare(alone, together, np.stack(expected), layout.task == "embed")
+
+
+def measure_tokens(path: Path, layout: Layout, samples: list[Sample], states: list[np.ndarray]) -> Measured:
+    """The same for token states: every real token of every sample is compared as a unit vector."""
+    session = open_session(path)
+    alone = np.concatenate([run(session, layout, [sample])[0] for sample in samples])
+    batch = run(session, layout, samples)
+    together = np.concatenate([batch[row, : len(sample.ids)] for row, sample in enumerate(samples)])
+    return _compare(alone, together, np.concatenate(states), directions=True)
+
+
+def _compare(alone: np.ndarray, together: np.ndarray, truth: np.ndarray, directions: bool) -> Measured:
+    """Rows of each; directions are compared as unit vectors."""
+    if directions:
         alone, together, truth = unit(alone), unit(together), unit(truth)
     both = np.stack([alone, together])
-    cosine = float((both * truth).sum(axis=-1).min()) if layout.task == "embed" else None
     return Measured(
         max_abs=float(np.abs(both - truth).max()),
-        min_cosine=cosine,
+        min_cosine=float((both * truth).sum(axis=-1).min()) if directions else None,
         company=float(np.abs(alone - together).max()),
     )
 
@@ -77,8 +121,31 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
         raise ExportError(f"ONNX Runtime does not load {path.name}: {error}") from error
 
 
+def _check_model(path: Path) -> None:
+    try:
+        onnx.checker.check_model(str(path))
+    except onnx.checker.ValidationError as error:
+        raise ExportError(f"{path.name} is no valid ONNX file: {error}") from error
+
+
+def _check_loads_but_for_packing(path: Path) -> None:
+    """ONNX Runtime must accept types and shapes; what it lacks on the CPU is the packing's own operator.
+
+    It stops at the first operator without an implementation, and packing comes
+    before everything else that the CPU does not have.
+    """
+    try:
+        onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except NoKernel as error:
+        if "RemovePadding" in str(error):
+            return
+        raise ExportError(f"ONNX Runtime has an operator missing in {path.name}: {error}") from error
+    except Exception as error:  # the binding has no common base class of its own
+        raise ExportError(f"ONNX Runtime does not load {path.name}: {error}") from error
+
+
 def run(session: onnxruntime.InferenceSession, layout: Layout, samples: list[Sample]) -> np.ndarray:
-    """Outputs [batch, dimensions] of one batch, padded on the right."""
+    """The output [batch, ...] of one batch, padded on the right."""
     length = max(len(sample.ids) for sample in samples)
     shape = (len(samples), length)
     feeds = {

@@ -36,7 +36,8 @@ def run(*arguments, cwd=None, script=False, **environment):
 def test_help_shows_examples():
     result = run("--help", script=True)
     assert result.returncode == 0
-    for word in ("examples:", "BAAI/bge-reranker-v2-m3", "--variant", "--random", "QUADRATE_MODELS_DIR"):
+    words = ("examples:", "BAAI/bge-reranker-v2-m3", "--variant", "--random", "QUADRATE_MODELS_DIR")
+    for word in (*words, "packed", "trt", "--outputs", "all "):
         assert word in result.stdout
 
 
@@ -47,6 +48,7 @@ def test_help_shows_examples():
         (["a", "--random", "b"], "MODEL"),
         (["a", "--variant", "fp8"], "fp8"),
         (["a", "--variant", ","], "choose from"),
+        (["a", "--outputs", "words"], "words"),
         (["a", "--pooling", "best"], "best"),
         (["a", "--max-length", "many"], "many"),
         (["a", "--tokenizer", "b"], "--tokenizer"),
@@ -82,6 +84,23 @@ def test_export_below_the_models_folder(tmp_path):
     assert list(read(tmp_path / "models/bert-mean")["variants"]) == ["fp32", "int8"]
     again = run(MODEL, "--variant", "fp32", "--variant", "int8", cwd=tmp_path, **settings)
     assert again.returncode == 0 and "nothing to do" in again.stdout
+
+
+def test_all_variants_and_the_states_of_tokens(tmp_path):
+    out = tmp_path / "out"
+    first = run(MODEL, "--variant", "all", "--outputs", "tokens", "--out", out)
+    assert first.returncode == 0, first.stderr
+    content = read(out)
+    assert list(content["variants"]) == ["fp32", "fp16", "int8", "packed", "trt"]
+    assert all("tokens" in entry for entry in content["variants"].values())
+    again = run(MODEL, "--variant", "all", "--outputs", "tokens", "--out", out)
+    assert again.returncode == 0 and "nothing to do" in again.stdout and "trt tokens" in again.stdout
+
+
+def test_a_cross_encoder_has_no_states_to_serve(tmp_path):
+    result = run(TESTDATA / "models/xlmr-rerank", "--outputs", "tokens", "--out", tmp_path / "out")
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert "xlmr-rerank is a cross-encoder" in result.stderr and not (tmp_path / "out").exists()
 
 
 def test_the_default_folder_is_the_repositorys_from_anywhere(tmp_path, monkeypatch):

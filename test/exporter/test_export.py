@@ -12,7 +12,7 @@ from small_models import TESTDATA, export, make_config, truth
 
 from quadrate_export import export as export_module
 from quadrate_export import layout as layouts
-from quadrate_export import verify
+from quadrate_export import parts, verify
 from quadrate_export.build import build
 from quadrate_export.checkpoint import Checkpoint
 from quadrate_export.errors import ExportError
@@ -210,7 +210,7 @@ def test_files_in_use_are_never_written_into(make_model, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no rename")
 
-    monkeypatch.setattr(export_module, "_replace", fail)
+    monkeypatch.setattr(export_module.folder, "replace", fail)
     with pytest.raises(OSError, match="no rename"):
         export(directory, out, variants=("fp32", "int8"))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
@@ -266,9 +266,9 @@ def test_an_export_without_fused_attention_fails(make_model, tmp_path, monkeypat
 
 
 def test_an_export_that_is_off_the_reference_fails(make_model, tmp_path, monkeypatch):
-    right = export_module.Reference.outputs
+    right = export_module.Reference.vectors
     monkeypatch.setattr(
-        export_module.Reference, "outputs", lambda self, items: [value + 0.01 for value in right(self, items)]
+        export_module.Reference, "vectors", lambda self, items: [value + 0.01 for value in right(self, items)]
     )
     with pytest.raises(ExportError, match="fp32 is off the reference"):
         export(make_model(), tmp_path / "out")
@@ -287,8 +287,8 @@ def test_weights_beyond_float16_are_refused(make_model, tmp_path):
 
 def test_numbers_that_are_not_finite_never_pass():
     measured = verify.Measured(max_abs=float("nan"), min_cosine=float("nan"), company=0.0)
-    assert not export_module._within(measured, {"max_abs": 1.0})
-    assert not export_module._within(measured, {"min_cosine": 0.5})
+    assert not parts.within(measured, {"max_abs": 1.0})
+    assert not parts.within(measured, {"min_cosine": 0.5})
     with pytest.raises(ExportError):
         verify.check_company(verify.Measured(0, 1, float("nan")), "fp32", layouts.parse(make_config()))
 
@@ -310,6 +310,15 @@ def test_only_the_pooled_token_passes_the_last_layer(pooling):
     nodes = build(checkpoint, Modules(pooling=pooling), "fp32")._nodes
     selecting = [node.output[0] for node in nodes if node.op_type in ("Gather", "GatherND")]
     assert selecting == ["encoder.layer.1.attention.selected", "encoder.layer.1.selected"]
+
+
+def test_fp16_masks_with_what_float16_can_hold(make_model, tmp_path):
+    export(make_model(), tmp_path / "out", variants=("fp16",))
+    nodes = onnx.load(tmp_path / "out/model_fp16.onnx").graph.node
+    values = [
+        attribute.f for node in nodes for attribute in node.attribute if attribute.name == "mask_filter_value"
+    ]
+    assert values == [-65504.0] * 2
 
 
 @pytest.mark.parametrize("variant", ["fp16", "int8"])

@@ -123,7 +123,7 @@ def test_longest_input_fits_the_position_table(make_model, tmp_path):
 
 
 @pytest.mark.parametrize("pooling", ["cls_token", "mean_tokens", "max_tokens", "lasttoken"])
-@pytest.mark.parametrize("variant", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("variant", ["fp32", "fp16", "int8", "trt"])
 def test_a_row_of_padding_gives_no_nan_and_changes_no_other(make_model, tmp_path, pooling, variant):
     config = make_config()
     directory = make_model(

@@ -10,15 +10,16 @@ from tempfile import mkdtemp
 
 import numpy as np
 
-from . import __version__, folder, manifest, samples
+from . import __version__, folder, manifest, parts, samples
 from . import layout as layouts
 from . import modules as modules_
 from .checkpoint import Checkpoint
 from .errors import ExportError
 from .graph import INLINE_LIMIT
-from .parts import FILES, Maker, Part, References, seconds
+from .parts import FILES, Part, References, seconds
 from .reference import Reference
 from .source import Source
+from .tolerance import tolerance
 from .weights import RandomWeights, Weights, checkpoint_files, open_directory
 
 _COPIED = (
@@ -115,10 +116,9 @@ class Exporter:
             self._copy_files(made)
         checkpoint = Checkpoint(self._layout, self._weights())
         references = self._references(checkpoint)
-        maker = Maker(checkpoint, self._modules, references, self._request.inline_limit, self._report)
         variants = dict(existing.get("variants", {}))
         for part in missing:
-            entry = maker.make(made, part)
+            entry = self._make(made, part, checkpoint, references)
             if part.tokens:
                 variants[part.variant]["tokens"] = entry
             else:
@@ -151,6 +151,31 @@ class Exporter:
             )
         self._report(f"reference: {len(inputs)} inputs in numpy, {seconds(started)}")
         return References(inputs, outputs, states)
+
+    def _make(self, made: Path, part: Part, checkpoint: Checkpoint, references: References) -> dict:
+        """Writes and checks one part; returns its entry of the manifest."""
+        started = time.monotonic()
+        files, attention = self._write(made, part, checkpoint)
+        size = sum(file.stat().st_size for file in files if file.name in part.writes)
+        self._report(f"{part}: wrote {part.file}, {size / 2**20:.1f} MiB, {seconds(started)}")
+        bounds = tolerance(part.variant, self._layout, references.outputs)
+        measured = None
+        if part.runs_on_cpu:
+            started = time.monotonic()
+            measured = parts.measure(files[0], part, self._layout, references)
+            self._report(f"{part}: {parts.summary(measured)}, {seconds(started)}")
+            # A trt file holds the weights unrounded; only an engine may lose precision.
+            exact = "fp32" if part.variant == "trt" else part.variant
+            required = tolerance(exact, self._layout, references.outputs)
+            if not parts.within(measured, required):
+                found = parts.summary(measured)
+                raise ExportError(f"{part} is off the reference ({found}); tolerance: {json.dumps(required)}")
+        return parts.entry(files, part, attention, bounds, measured, self._layout)
+
+    def _write(self, made: Path, part: Part, checkpoint: Checkpoint) -> tuple[list[Path], int]:
+        """Writes one part; returns its files and its number of attention operators."""
+        files = parts.write(made, part, checkpoint, self._modules, self._request.inline_limit)
+        return files, parts.check_structure(files[0], part, self._layout, self._modules)
 
     def _choose_max_length(self) -> int:
         limit = self._layout.position_limit

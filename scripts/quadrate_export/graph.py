@@ -111,7 +111,7 @@ class Graph:
             self._write(path, side.name, offsets, file)
         return [path, side]
 
-    def write_sharing(self, path: Path, other: "Graph", side: Path, inline_limit: int = INLINE_LIMIT) -> list[Path]:
+    def write_sharing(self, path: Path, other: "Graph", side: Path, inline_limit: int) -> list[Path]:
         """Writes the graph alone; the weights that other keeps in its side file are read from there.
 
         Returns the files that the graph needs, its own first.
@@ -154,8 +154,9 @@ class Graph:
     def _model(self) -> onnx.ModelProto:
         """The graph without its weights."""
         graph = helper.make_graph(self._nodes, "encoder", self._inputs, self._outputs)
-        versions = {"": OPSET, CONTRIB: 1}
-        opsets = [helper.make_opsetid(name, versions[name]) for name in sorted({"", *(n.domain for n in self._nodes)})]
+        opsets = [helper.make_opsetid("", OPSET)]
+        if any(node.domain == CONTRIB for node in self._nodes):
+            opsets.append(helper.make_opsetid(CONTRIB, 1))
         return onnx.ModelProto(
             ir_version=IR_VERSION, producer_name="quadrate_export", opset_import=opsets, graph=graph
         )

@@ -65,7 +65,8 @@ class StandardFloat(Float):
         mask = graph.node("Cast", ["attention_mask"], "attention/mask", to=TensorProto.FLOAT)
         one = graph.constant("attention/one", 1, np.float32)
         padding = graph.node("Sub", [one, mask], "attention/padding")
-        bias = graph.node("Mul", [padding, graph.constant("attention/masked", _MASKED, np.float32)], "attention/bias")
+        least = graph.constant("attention/masked", _MASKED, np.float32)
+        bias = graph.node("Mul", [padding, least], "attention/bias")
         axes = graph.constant("attention/bias_axes", [1, 2], np.int64)
         return graph.node("Unsqueeze", [bias, axes], "attention/bias_row")
 

@@ -13,18 +13,11 @@ _EMBED = {
 }
 _LOGIT_FLOOR = {"fp32": 1e-4, "fp16": 0.02, "int8": 0.25, "packed": 0.02, "trt": 0.02}
 _LOGIT_SHARE = {"fp32": 1e-5, "fp16": 0.005, "int8": 0.1, "packed": 0.005, "trt": 0.005}
-# Single tokens are further off than their mean.
-_TOKENS = _EMBED | {"int8": {"min_cosine": 0.95}}
 
 
 def tolerance(variant: str, layout: Layout, outputs: list[np.ndarray]) -> dict[str, float]:
-    """Bounds for unit vectors (embed) or logits; logits are allowed a share of their own spread."""
+    """Bounds for unit vectors (embed, states of tokens) or logits; logits have a share of their own spread."""
     if layout.task == "embed":
         return dict(_EMBED[variant])
     spread = float(np.ptp(np.stack(outputs)))
     return {"max_abs": float(f"{max(_LOGIT_FLOOR[variant], _LOGIT_SHARE[variant] * spread):.3g}")}
-
-
-def token_tolerance(variant: str) -> dict[str, float]:
-    """Bounds for the states of single tokens, as unit vectors."""
-    return dict(_TOKENS[variant])

@@ -28,6 +28,12 @@ class Measured:
     company: float  # largest change between alone and in a padded batch
 
 
+def count_attention(path: Path) -> int:
+    """Fused attention operators in the file."""
+    counts = count_operators(path)
+    return sum(counts[name] for name in ATTENTION_OPS)
+
+
 def count_operators(path: Path) -> Counter[str]:
     """Operators in the file by type."""
     model = onnx.load(path, load_external_data=False)
@@ -36,12 +42,19 @@ def count_operators(path: Path) -> Counter[str]:
 
 def check_structure(path: Path, layout: Layout) -> int:
     """Returns the number of attention operators; fails when a layer has none or the file is malformed."""
-    counts = count_operators(path)
-    attention = sum(counts[name] for name in ATTENTION_OPS)
+    attention = count_attention(path)
     if attention < layout.layers:
         raise ExportError(f"{path.name} has {attention} fused attention operators for {layout.layers} layers")
-    _check_model(path)
+    check_valid(path)
     return attention
+
+
+def check_valid(path: Path) -> None:
+    """Fails when the file is malformed."""
+    try:
+        onnx.checker.check_model(str(path))
+    except onnx.checker.ValidationError as error:
+        raise ExportError(f"{path.name} is no valid ONNX file: {error}") from error
 
 
 def check_packed(path: Path, layout: Layout) -> int:
@@ -54,7 +67,7 @@ def check_packed(path: Path, layout: Layout) -> int:
             f"{path.name} has {packed} packed of {attention} attention operators for {layout.layers} layers "
             f"and removes padding {counts['RemovePadding']} times"
         )
-    _check_model(path)
+    check_valid(path)
     _check_loads_but_for_packing(path)
     return packed
 
@@ -68,10 +81,11 @@ def check_standard(path: Path, layout: Layout, pooled_by_product: bool) -> int:
     counts = count_operators(path)
     expected = expected_operators(layout)
     expected["MatMul"] += pooled_by_product
-    wrong = [f"{counts[name]} {name} for {number}" for name, number in expected.items() if counts[name] != number]
+    wrong = [name for name, number in expected.items() if counts[name] != number]
     if wrong:
-        raise ExportError(f"{path.name} has {', '.join(wrong)}")
-    _check_model(path)
+        text = ", ".join(f"{counts[name]} {name} for {expected[name]}" for name in wrong)
+        raise ExportError(f"{path.name} has {text}")
+    check_valid(path)
     return counts["Softmax"]
 
 
@@ -119,13 +133,6 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # the binding has no common base class of its own
         raise ExportError(f"ONNX Runtime does not load {path.name}: {error}") from error
-
-
-def _check_model(path: Path) -> None:
-    try:
-        onnx.checker.check_model(str(path))
-    except onnx.checker.ValidationError as error:
-        raise ExportError(f"{path.name} is no valid ONNX file: {error}") from error
 
 
 def _check_loads_but_for_packing(path: Path) -> None:

@@ -29,7 +29,7 @@ def name(request):
     return request.param
 
 
-@pytest.mark.parametrize(("variant", "limit"), [("fp32", 1e-5), ("int8", None)])
+@pytest.mark.parametrize(("variant", "limit"), [("fp32", 1e-5), ("trt", 1e-5), ("int8", None)])
 def test_goldens(name, tmp_path, variant, limit):
     golden = load(name)
     content, _ = export(SOURCES[name], tmp_path / "out", variants=(variant,))

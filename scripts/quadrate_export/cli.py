@@ -20,7 +20,7 @@ examples:
 
 variants:
   fp32    for CPUs; what the others are measured against
-  int8    for CPUs: a quarter of the size, faster, a little off
+  int8    for CPUs: smaller and faster, a little off
   fp16    for NVIDIA GPUs through CUDA
   packed  the same without padding: texts of mixed lengths cost what their tokens do
   trt     for TensorRT: standard operators only, float32 weights (its own options

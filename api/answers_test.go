@@ -114,7 +114,7 @@ func TestMetricsRoute(t *testing.T) {
 }
 
 func TestHeadersAndEvent(t *testing.T) {
-	timing := models.Timing{Tokenize: 1500 * time.Microsecond, Queue: 20 * time.Millisecond, Run: 3 * time.Second}
+	timing := models.Timing{Tokenize: 1500 * time.Microsecond, Queue: 20 * time.Millisecond, Run: 3 * time.Second, Kept: 1, Shared: 2}
 	slow := &modelstest.Embedder{Model: modelstest.Model{InfoFunc: words.Info}, EmbedFunc: func(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
 		res, err := words.Embed(ctx, req)
 		res.Timing = timing
@@ -126,7 +126,7 @@ func TestHeadersAndEvent(t *testing.T) {
 	require.Equal(t, 200, got.status, got.body)
 	for name, want := range map[string]string{
 		"X-Request-Id": "my-id~!", "Server-Timing": "tokenize;dur=1.5, queue;dur=20, run;dur=3000", "X-Quadrate-Model": "timed",
-		"X-Quadrate-Backend": "words", "X-Truncated": "1", "X-Token-Ids": "cl100k_base", "Server": "", "Retry-After": "",
+		"X-Quadrate-Backend": "words", "X-Truncated": "1", "X-Quadrate-Cache": "kept=1, shared=2", "X-Token-Ids": "cl100k_base", "Server": "", "Retry-After": "",
 	} {
 		require.Equal(t, want, got.header.Get(name), name)
 	}
@@ -212,6 +212,23 @@ func TestWhatModelsAreAsked(t *testing.T) {
 		require.NotNil(t, rerank.Caller.Gone)
 		rerank.Caller = models.Caller{}
 		require.Equal(t, want, rerank, body)
+	}
+}
+
+func TestCacheControl(t *testing.T) {
+	for header, want := range map[string]models.CacheControl{
+		"": {}, "max-age=0": {}, "no-cache": {NoCache: true}, "no-store": {NoStore: true}, "max-age=0, No-Cache ,no-store": {NoCache: true, NoStore: true}, "x-no-cache": {},
+	} {
+		var got models.Caller
+		spy := &modelstest.Embedder{Model: modelstest.Model{InfoFunc: words.Info}, EmbedFunc: func(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
+			got = req.Caller
+			return words.Embed(ctx, req)
+		}}
+		w := start(t, nil, models.Entry{Name: "spy", Tasks: []models.Task{models.TaskEmbed}, Model: spy})
+		answer := w.post(t, "/embed", `{"model":"spy","inputs":"x"}`, "Cache-Control", header)
+		require.Equal(t, 200, answer.status)
+		require.Equal(t, want, got.Cache, header)
+		require.Empty(t, answer.header.Get("X-Quadrate-Cache"))
 	}
 }
 

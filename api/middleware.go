@@ -194,7 +194,25 @@ func (x *call) caller() models.Caller {
 	if err != nil {
 		host = x.event.RemoteAddr
 	}
-	return models.Caller{Tag: host, Gone: goneFunc(x.http.Context().Conn())}
+	return models.Caller{Tag: host, Gone: goneFunc(x.http.Context().Conn()), Cache: cacheControl(x.http.Get(fiber.HeaderCacheControl))}
+}
+
+// cacheControl reads the directives of the header that concern a cache of results; others,
+// such as max-age, say nothing of results that do not age.
+func cacheControl(header string) models.CacheControl {
+	var c models.CacheControl
+	if header == "" {
+		return c
+	}
+	for directive := range strings.SplitSeq(header, ",") {
+		switch strings.ToLower(strings.TrimSpace(directive)) {
+		case "no-cache":
+			c.NoCache = true
+		case "no-store":
+			c.NoStore = true
+		}
+	}
+	return c
 }
 
 // serves notes the model that was found.
@@ -207,6 +225,9 @@ func (x *call) serves(e models.Entry) {
 // served says in the header what the model did.
 func (x *call) served(u models.Usage, t models.Timing) {
 	x.http.Set("Server-Timing", fmt.Sprintf("tokenize;dur=%s, queue;dur=%s, run;dur=%s", milliseconds(t.Tokenize), milliseconds(t.Queue), milliseconds(t.Run)))
+	if t.Kept+t.Shared > 0 {
+		x.http.Set("X-Quadrate-Cache", fmt.Sprintf("kept=%d, shared=%d", t.Kept, t.Shared))
+	}
 	if u.Truncated > 0 {
 		x.http.Set("X-Truncated", strconv.Itoa(u.Truncated))
 	}
@@ -260,7 +281,7 @@ func (s *Server) cors(c *fiber.Ctx) error {
 		return c.Next()
 	}
 	c.Set(fiber.HeaderAccessControlAllowOrigin, origin)
-	c.Set(fiber.HeaderAccessControlExposeHeaders, "X-Request-Id, Server-Timing, X-Quadrate-Model, X-Quadrate-Backend, X-Truncated, X-Token-Ids, Retry-After")
+	c.Set(fiber.HeaderAccessControlExposeHeaders, "X-Request-Id, Server-Timing, X-Quadrate-Model, X-Quadrate-Backend, X-Quadrate-Cache, X-Truncated, X-Token-Ids, Retry-After")
 	if c.Method() != fiber.MethodOptions || c.Get(fiber.HeaderAccessControlRequestMethod) == "" {
 		return c.Next()
 	}

@@ -105,6 +105,15 @@ type Model struct {
 	MaxDocumentChars int           `key:"max_document_chars" doc:"cut rerank documents to so many characters; 0: no cut"`
 	Optional         bool          `key:"optional" def:"false" doc:"start without the model when its files are absent"`
 	Batcher          Batcher       `key:"batcher"`
+	Cache            Cache         `key:"cache"`
+}
+
+// Cache is how a model's results are kept. Equal inputs at the same time are computed once
+// whatever it says.
+type Cache struct {
+	Bytes  Bytes         `key:"bytes" def:"64MiB" doc:"memory for results, so that an input that comes again is not computed again; taken as it fills; 0: none are kept"`
+	TTL    time.Duration `key:"ttl" def:"0s" doc:"how long a result is kept; 0s: until its room is needed"`
+	Rerank bool          `key:"rerank" def:"false" doc:"keep what reranking computes, too"`
 }
 
 // Batcher is how requests for one model are gathered into runs.
@@ -147,6 +156,7 @@ func (m Model) spec(c *Config) models.Spec {
 		Optional:         m.Optional,
 		MaxDocumentChars: m.MaxDocumentChars,
 		Batcher:          models.BatcherSpec(m.Batcher),
+		Cache:            models.CacheSpec{Bytes: int64(m.Cache.Bytes), TTL: m.Cache.TTL, Rerank: m.Cache.Rerank},
 		Runtime: models.RuntimeSpec{
 			Provider:      provider,
 			Threads:       c.Runtime.Threads,

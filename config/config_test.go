@@ -125,7 +125,7 @@ func TestBuiltInDefaults(t *testing.T) {
 		Runtime: Runtime{Provider: "auto", TensorRTCache: filepath.Join(dir, "var/trt")},
 		Models: []Model{{
 			Name: "org/tiny", Path: "tiny", Variant: "auto", Devices: []int{0},
-			Batcher: Batcher{QueueTimeout: 5 * time.Second, MaxQueuedItems: 8192},
+			Batcher: Batcher{QueueTimeout: 5 * time.Second, MaxQueuedItems: 8192}, Cache: Cache{Bytes: 64 << 20},
 		}},
 	}, cfg)
 }
@@ -145,6 +145,7 @@ models:
     max_document_chars: 9000
     optional: true
     batcher: {max_items: 1, max_tokens: 2, delay: 3ms, queue_timeout: 4s, max_queued_items: 5, max_queued_tokens: 6}
+    cache: {bytes: 1GiB, ttl: 7m, rerank: true}
   - {name: apart, path: /elsewhere/apart, provider: cpu}
 `)
 	specs := cfg.Specs()
@@ -152,6 +153,7 @@ models:
 	require.Equal(t, models.Spec{
 		Name: "org/below", Aliases: []string{"x"}, Path: "/srv/models/below", Tasks: []models.Task{models.TaskRerank},
 		Variant: "int8", GPUVariant: "fp16", Devices: []int{1, 2}, MaxLength: 128, MaxDocumentChars: 9000, Optional: true,
+		Cache: models.CacheSpec{Bytes: 1 << 30, TTL: 7 * time.Minute, Rerank: true},
 		Batcher: models.BatcherSpec{
 			MaxItems: 1, MaxTokens: 2, Delay: 3 * time.Millisecond, QueueTimeout: 4 * time.Second, MaxQueuedItems: 5, MaxQueuedTokens: 6,
 		},

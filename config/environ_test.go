@@ -248,7 +248,7 @@ func TestRerankModelNameAddsAModel(t *testing.T) {
 	require.Equal(t, Model{
 		Name: "BAAI/bge-reranker-base", Aliases: []string{"base"}, Path: "bge-reranker-base", Tasks: []models.Task{models.TaskRerank},
 		Variant: "auto", Devices: []int{0},
-		Batcher: Batcher{MaxItems: 4, QueueTimeout: 5 * time.Second, MaxQueuedItems: 8192},
+		Batcher: Batcher{MaxItems: 4, QueueTimeout: 5 * time.Second, MaxQueuedItems: 8192}, Cache: Cache{Bytes: 64 << 20},
 	}, cfg.Models[2])
 	require.Equal(t, filepath.Join(cfg.ModelsDir, "bge-reranker-base"), cfg.Specs()[2].Path)
 }

@@ -51,20 +51,25 @@ func (m *Embedding) Embed(ctx context.Context, req models.EmbedRequest) (models.
 }
 
 // vectors cuts rows to their first dimensions numbers (0: all) and takes the L2 norm unless
-// raw. Rows that are shared stay shared, and are worked on once.
+// raw. It does not write to rows. Those that are shared stay shared, and are worked on once.
 func vectors(rows [][]float32, dimensions int, raw bool) [][]float32 {
-	done := make(map[*float32]bool, len(rows))
+	out := make([][]float32, len(rows))
+	done := make(map[*float32][]float32, len(rows))
 	for i, row := range rows {
 		if dimensions > 0 {
 			row = row[:dimensions:dimensions]
 		}
-		if !raw && !done[&row[0]] {
-			normalize(row)
-			done[&row[0]] = true
+		if !raw {
+			unit, ok := done[&row[0]]
+			if !ok {
+				unit = normalized(row)
+				done[&row[0]] = unit
+			}
+			row = unit
 		}
-		rows[i] = row
+		out[i] = row
 	}
-	return rows
+	return out
 }
 
 func inputField(index int) string { return fmt.Sprintf("input[%d]", index) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/quadrate-maas/quadrate/batcher"
+	"github.com/quadrate-maas/quadrate/cache"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/tokenizer"
 )
@@ -21,7 +22,9 @@ type engine struct {
 	encoder         tokenizer.Encoder
 	tokenizer       *tokenizer.Tokenizer
 	keeper          *keeper
-	batcher         *batcher.Batcher[tokenizer.Encoding, []float32]
+	batcher         *batcher.Batcher[work, struct{}]
+	results         *cache.Cache[[]float32]
+	keepsRerank     bool // reranking keeps results too
 	info            models.Info
 	limits          models.BatcherSpec
 	tokensPerSecond float64
@@ -38,10 +41,11 @@ func (e *engine) Tasks() []models.Task { return canDo(e.manifest.Task) }
 func (e *engine) Status() models.Status {
 	status, stats := e.keeper.Status(), e.batcher.Stats()
 	status.Queue = models.Queue{Items: stats.Items, Tokens: stats.Cost, Oldest: stats.Oldest}
+	status.Cache = models.CacheStatus(e.results.Stats())
 	return status
 }
 
-// run is the batcher's: it pads, runs and hands out rows. Each result is one row, [Width].
+// run pads, runs and hands out rows. Each result is one row, [Width].
 func (e *engine) run(ctx context.Context, items []tokenizer.Encoding) ([][]float32, error) {
 	out, err := e.keeper.Run(ctx, e.padder.pad(items))
 	if errors.Is(err, ErrOutOfMemory) {
@@ -55,26 +59,6 @@ func (e *engine) run(ctx context.Context, items []tokenizer.Encoding) ([][]float
 		rows[i] = out.Row(i)
 	}
 	return rows, nil
-}
-
-// rows computes each distinct item once and returns one row for each item. Equal items share
-// their row. field names an item in the request, for errors.
-func (e *engine) rows(ctx context.Context, caller models.Caller, items []tokenizer.Encoding, op string, field func(index int) string) ([][]float32, models.Timing, error) {
-	distinct, place := dedupe(items)
-	result, err := e.batcher.Do(ctx, batcher.Call{Tag: caller.Tag, Gone: caller.Gone}, distinct)
-	if err != nil {
-		return nil, models.Timing{}, e.failure(err, op)
-	}
-	rows := make([][]float32, len(items))
-	for i := range rows {
-		rows[i] = result.Values[place[i]]
-	}
-	for i, row := range rows {
-		if !finite(row) {
-			return nil, models.Timing{}, models.Errorf(models.KindInternal, "model %q gave a number that is not finite for %s", e.name, field(i)).At(field(i)).In(e.name, op)
-		}
-	}
-	return rows, models.Timing{Queue: result.Queue, Run: result.Run}, nil
 }
 
 // Close implements Model.
@@ -93,33 +77,6 @@ func (e *engine) Close() error {
 		e.event(Event{Kind: EventClosed})
 	}
 	return errors.Join(problems...)
-}
-
-// dedupe returns the distinct items and, for each item, its place among them.
-func dedupe(items []tokenizer.Encoding) (distinct []tokenizer.Encoding, place []int) {
-	seen := make(map[string]int, len(items))
-	place = make([]int, len(items))
-	key := make([]byte, 0, 1024)
-	for i, item := range items {
-		key = appendKey(key[:0], item)
-		at, ok := seen[string(key)]
-		if !ok {
-			at = len(distinct)
-			seen[string(key)] = at
-			distinct = append(distinct, item)
-		}
-		place[i] = at
-	}
-	return distinct, place
-}
-
-// appendKey appends what two encodings have in common exactly when they are equal: ids are
-// four bytes each, so where they end and the types begin follows from the length.
-func appendKey(key []byte, e tokenizer.Encoding) []byte {
-	for _, id := range e.IDs {
-		key = append(key, byte(id), byte(id>>8), byte(id>>16), byte(id>>24))
-	}
-	return append(key, e.Types...)
 }
 
 func usage(items []tokenizer.Encoding) models.Usage {

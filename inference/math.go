@@ -11,13 +11,15 @@ func norm(v []float32) float64 {
 	return math.Sqrt(sum)
 }
 
-// normalize scales v in place to Euclidean norm 1. Like torch.nn.functional.normalize it
+// normalized returns v scaled to Euclidean norm 1. Like torch.nn.functional.normalize it
 // divides by max(norm, 1e-12), so a zero vector stays zero.
-func normalize(v []float32) {
+func normalized(v []float32) []float32 {
 	scale := 1 / math.Max(norm(v), 1e-12)
+	unit := make([]float32, len(v))
 	for i, x := range v {
-		v[i] = float32(float64(x) * scale)
+		unit[i] = float32(float64(x) * scale)
 	}
+	return unit
 }
 
 // cosine of the angle between a and b, which have equal length; in [-1, 1], and 0 when

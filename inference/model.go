@@ -39,7 +39,8 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 	if err := checkSpec(spec, manifest); err != nil {
 		return nil, err
 	}
-	e := &engine{name: spec.Name, manifest: manifest, padder: newPadder(manifest), maxDocumentChars: spec.MaxDocumentChars, event: eventsOf(spec.Name, deps)}
+	e := &engine{name: spec.Name, manifest: manifest, padder: newPadder(manifest), maxDocumentChars: spec.MaxDocumentChars}
+	e.event = e.distrusting(eventsOf(spec.Name, deps))
 	defer func() {
 		if err != nil {
 			_ = e.Close()
@@ -192,8 +193,11 @@ func (e *engine) openBatcher(ctx context.Context, spec models.Spec, deps Deps) (
 		return fmt.Errorf("measuring its speed: %w", err)
 	}
 	e.limits = sized(spec.Batcher, e.info.Provider, e.tokensPerSecond, deps.RequestTimeout)
-	options := batcher.Options[tokenizer.Encoding]{
-		Size:           tokenizer.Encoding.Len,
+	if err := e.openCache(spec.Cache); err != nil {
+		return err
+	}
+	options := batcher.Options[work]{
+		Size:           work.Len,
 		Runners:        1,
 		MaxItems:       e.limits.MaxItems,
 		MaxCost:        e.limits.MaxTokens,
@@ -206,6 +210,6 @@ func (e *engine) openBatcher(ctx context.Context, spec models.Spec, deps Deps) (
 	if deps.OnRun != nil {
 		options.OnRun = func(stats batcher.RunStats) { deps.OnRun(spec.Name, stats) }
 	}
-	e.batcher, err = batcher.New(e.run, options)
+	e.batcher, err = batcher.New(e.compute, options)
 	return err
 }

@@ -415,11 +415,10 @@ func TestPadding(t *testing.T) {
 
 func TestMath(t *testing.T) {
 	v := []float32{3, 4}
-	normalize(v)
-	require.Equal(t, []float32{0.6, 0.8}, v)
+	require.Equal(t, []float32{0.6, 0.8}, normalized(v))
+	require.Equal(t, []float32{3, 4}, v)
 	zero := []float32{0, 0}
-	normalize(zero)
-	require.Equal(t, []float32{0, 0}, zero)
+	require.Equal(t, []float32{0, 0}, normalized(zero))
 	require.Zero(t, cosine(zero, v))
 	require.InDelta(t, -1, cosine([]float32{1, 2}, []float32{-2, -4}), 1e-12)
 	require.InDelta(t, 0.5, sigmoid(0), 0)

@@ -39,6 +39,15 @@ type Queue struct {
 	Ready bool
 }
 
+// Cache is what a model's cache of results has done and holds at one moment.
+type Cache struct {
+	Model string
+	// Inputs and documents, by how they were answered; see models.CacheStatus.
+	Hits, Shared, Misses, Fresh uint64
+	Evictions                   uint64
+	Bytes, Entries              int64
+}
+
 // Metrics is a registry with everything the server reports. It is safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -155,4 +164,9 @@ func (m *Metrics) SetProvider(model, provider, variant string) {
 // WatchQueues reports the queues that list returns, read at each scrape. It is called once.
 func (m *Metrics) WatchQueues(list func() []Queue) {
 	m.registry.MustRegister(newQueues(list))
+}
+
+// WatchCaches reports the caches that list returns, read at each scrape. It is called once.
+func (m *Metrics) WatchCaches(list func() []Cache) {
+	m.registry.MustRegister(newCaches(list))
 }

@@ -79,6 +79,24 @@ func TestQueuesAreReadAtEachScrape(t *testing.T) {
 	}
 }
 
+func TestCachesAreReadAtEachScrape(t *testing.T) {
+	m := New("v1")
+	scrapes := uint64(0)
+	m.WatchCaches(func() []Cache {
+		scrapes++
+		return []Cache{{Model: "a", Hits: 3 * scrapes, Shared: 2, Misses: 1, Fresh: 4, Evictions: 5, Bytes: 600, Entries: 7}}
+	})
+	scrape(t, m)
+	out := scrape(t, m)
+	for _, line := range []string{
+		`quadrate_cache_items_total{model="a",outcome="hit"} 6`, `quadrate_cache_items_total{model="a",outcome="shared"} 2`,
+		`quadrate_cache_items_total{model="a",outcome="miss"} 1`, `quadrate_cache_items_total{model="a",outcome="fresh"} 4`,
+		`quadrate_cache_evictions_total{model="a"} 5`, `quadrate_cache_bytes{model="a"} 600`, `quadrate_cache_entries{model="a"} 7`,
+	} {
+		require.Contains(t, out, line)
+	}
+}
+
 func TestAModelHasOneProvider(t *testing.T) {
 	m := New("v1")
 	m.SetProvider("a", "cuda", "fp16")

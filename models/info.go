@@ -66,6 +66,19 @@ type Status struct {
 	// clients: no paths, no causes.
 	Reason string
 	Queue  Queue
+	Cache  CacheStatus
+}
+
+// CacheStatus is what a model's cache of results has done and holds.
+type CacheStatus struct {
+	// Inputs and documents: Hits were answered with kept results, Shared were computed once
+	// together with an equal one, Misses were computed, and so were Fresh, whose requests
+	// asked for it.
+	Hits, Shared, Misses, Fresh uint64
+	// Evictions counts results that were dropped for want of room.
+	Evictions uint64
+	// Bytes and Entries are kept now.
+	Bytes, Entries int64
 }
 
 // Queue is what waits for a model.

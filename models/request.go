@@ -37,13 +37,24 @@ const (
 	TruncateNone  Truncate = "none"  // refuse, with KindTooLong
 )
 
-// Caller is who asks, as far as queueing is concerned.
+// Caller is who asks, as far as queueing and kept results are concerned.
 type Caller struct {
 	// Tag groups the requests of one key: tags take turns, whatever their number of requests.
 	Tag string
 	// Gone, when not nil, reports that nobody waits for the answer any more. It is asked
 	// from other goroutines, just before a run, and may be asked after the call has returned.
 	Gone func() bool
+	// Cache says which results the caller does not want, or does not want kept.
+	Cache CacheControl
+}
+
+// CacheControl is what a request asks of a cache of results, in the words of HTTP. Both have
+// all items computed for this request alone.
+type CacheControl struct {
+	// NoCache takes no result that is kept or being computed for another.
+	NoCache bool
+	// NoStore also keeps none of this request's.
+	NoStore bool
 }
 
 // EmbedRequest asks for the vectors of a list of inputs.
@@ -112,4 +123,8 @@ type Timing struct {
 	Queue time.Duration
 	// Run is the time from the start of the first run to the end of the last.
 	Run time.Duration
+	// Kept counts the inputs or documents that took no time, because their results were kept;
+	// Shared those that were computed once together with an equal one, of this request or of
+	// another at the same time.
+	Kept, Shared int
 }

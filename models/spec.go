@@ -25,6 +25,7 @@ type Spec struct {
 	// tokenised, counted as truncated; 0: no cut.
 	MaxDocumentChars int
 	Batcher          BatcherSpec
+	Cache            CacheSpec
 	Runtime          RuntimeSpec
 }
 
@@ -37,6 +38,16 @@ type BatcherSpec struct {
 	QueueTimeout    time.Duration
 	MaxQueuedItems  int
 	MaxQueuedTokens int
+}
+
+// CacheSpec is how a model's results are kept.
+type CacheSpec struct {
+	// Bytes bounds what is kept; 0: nothing is.
+	Bytes int64
+	// TTL is how long a result is kept; 0: until its room is needed.
+	TTL time.Duration
+	// Rerank has what reranking computes kept too.
+	Rerank bool
 }
 
 // RuntimeSpec is what runs a local model.

@@ -39,6 +39,7 @@ func observe(ev api.RequestEvent, log *slog.Logger, m *metrics.Metrics) {
 	}
 	if ev.Usage.PromptTokens > 0 {
 		attrs = append(attrs, slog.Int("tokens", ev.Usage.PromptTokens), slog.Int("truncated", ev.Usage.Truncated),
+			slog.Int("kept", ev.Timing.Kept), slog.Int("shared", ev.Timing.Shared),
 			milliseconds("tokenize_ms", ev.Timing.Tokenize), milliseconds("queue_ms", ev.Timing.Queue), milliseconds("run_ms", ev.Timing.Run))
 	}
 	if ev.Error != nil {
@@ -72,6 +73,18 @@ func levelOf(ev api.RequestEvent) slog.Level {
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo
+	}
+}
+
+// cachesOf lists every model's cache of results.
+func cachesOf(catalog *models.Catalog) func() []metrics.Cache {
+	return func() []metrics.Cache {
+		var list []metrics.Cache
+		for _, e := range catalog.Entries() {
+			c := e.Model.Status().Cache
+			list = append(list, metrics.Cache{Model: e.Name, Hits: c.Hits, Shared: c.Shared, Misses: c.Misses, Fresh: c.Fresh, Evictions: c.Evictions, Bytes: c.Bytes, Entries: c.Entries})
+		}
+		return list
 	}
 }
 

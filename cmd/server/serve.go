@@ -39,6 +39,7 @@ func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func
 		return err
 	}
 	m.WatchQueues(queuesOf(catalog))
+	m.WatchCaches(cachesOf(catalog))
 
 	// Requests outlive ctx: they end with base, after the shutdown.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -257,8 +257,8 @@ func TestTopN(t *testing.T) {
 func TestSearchUnits(t *testing.T) {
 	r := &reranking{}
 	scores := make([]float32, 101)
-	require.Contains(t, string(appendReranking("m", r, models.RerankResult{Scores: scores})), `"search_units":2}`)
-	require.Contains(t, string(appendReranking("m", r, models.RerankResult{Scores: scores[:100]})), `"search_units":1}`)
+	require.Contains(t, string(appendReranking(nil, "m", r, models.RerankResult{Scores: scores})), `"search_units":2}`)
+	require.Contains(t, string(appendReranking(nil, "m", r, models.RerankResult{Scores: scores[:100]})), `"search_units":1}`)
 }
 
 func TestNumbersReadBack(t *testing.T) {

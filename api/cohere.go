@@ -57,7 +57,7 @@ func (s *Server) answerCohere(ctx context.Context, x *call, r *reranking) error 
 	if err != nil {
 		return err
 	}
-	x.send(200, appendReranking(name, r, result))
+	x.answer(appendReranking(x.buffer(), name, r, result))
 	return nil
 }
 
@@ -274,9 +274,9 @@ func (r *reranking) ranked(scores []float32) []int {
 	return order
 }
 
-func appendReranking(model string, r *reranking, result models.RerankResult) []byte {
+func appendReranking(b []byte, model string, r *reranking, result models.RerankResult) []byte {
 	order := r.ranked(result.Scores)
-	b := make([]byte, 0, 512+128*len(order))
+	b = slices.Grow(b, 512+128*len(order))
 	b = append(b, `{"id":"`...)
 	b = append(b, uuid.NewString()...)
 	b = append(b, `","object":"rerank","model":`...)

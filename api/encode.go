@@ -13,10 +13,8 @@ import (
 // digitsPerNumber is about what a number of a unit vector takes, with its comma.
 const digitsPerNumber = 13
 
-// appendFloat writes the shortest decimal that reads back to the same float32.
-func appendFloat(b []byte, f float32) []byte {
-	return strconv.AppendFloat(b, float64(f), 'g', -1, 32)
-}
+// base64PerNumber is what a number takes, rounded up.
+const base64PerNumber = 6
 
 func finite(f float32) bool {
 	return !math.IsNaN(float64(f)) && !math.IsInf(float64(f), 0)
@@ -35,12 +33,17 @@ func appendVector(b []byte, v []float32) []byte {
 
 // appendBase64 writes the numbers as float32, little endian.
 func appendBase64(b []byte, v []float32) []byte {
-	raw := make([]byte, 0, 4*len(v))
-	for _, f := range v {
-		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(f))
-	}
+	const step = 192 // numbers at once: 768 bytes, which base64 divides by three
+	var raw [4 * step]byte
 	b = append(b, '"')
-	b = base64.StdEncoding.AppendEncode(b, raw)
+	for len(v) > 0 {
+		part := v[:min(step, len(v))]
+		for i, f := range part {
+			binary.LittleEndian.PutUint32(raw[4*i:], math.Float32bits(f))
+		}
+		b = base64.StdEncoding.AppendEncode(b, raw[:4*len(part)])
+		v = v[len(part):]
+	}
 	return append(b, '"')
 }
 

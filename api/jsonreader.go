@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"unicode/utf8"
 )
@@ -16,6 +15,8 @@ type jsonReader struct {
 	data  []byte
 	pos   int
 	depth int
+	// scratch is where strings with escapes are put together.
+	scratch []byte
 }
 
 // maxDepth is how deep lists and objects may be nested.
@@ -106,39 +107,6 @@ func (r *jsonReader) members(end byte, each func(i int) error) error {
 	r.pos++
 	r.depth--
 	return nil
-}
-
-// str takes a string.
-func (r *jsonReader) str() (string, error) {
-	start, escaped := r.pos, false
-	for i := start + 1; i < len(r.data); i++ {
-		switch b := r.data[i]; {
-		case b == '"':
-			r.pos = i + 1
-			return r.unquote(start, escaped)
-		case b == '\\':
-			escaped = true
-			i++
-		case b < ' ':
-			r.pos = i
-			return "", r.fail(fmt.Sprintf("character %U must be escaped in a string", b))
-		}
-	}
-	r.pos = len(r.data)
-	return "", r.unexpected()
-}
-
-func (r *jsonReader) unquote(start int, escaped bool) (string, error) {
-	quoted := r.data[start:r.pos]
-	if !escaped && utf8.Valid(quoted) {
-		return string(quoted[1 : len(quoted)-1]), nil
-	}
-	var s string
-	if err := json.Unmarshal(quoted, &s); err != nil {
-		r.pos = start
-		return "", r.fail("the string that begins there has an invalid escape")
-	}
-	return s, nil
 }
 
 // number takes a number and returns its text, which lies in the reader's data.

@@ -159,10 +159,24 @@ func (x *call) finish() {
 
 // send gives the answer, whose bytes must not change any more.
 func (x *call) send(status int, body []byte) {
-	x.event.Status, x.event.BytesOut = status, int64(len(body))
+	x.head(status, len(body))
+	x.http.Response().SetBodyRaw(body)
+}
+
+func (x *call) head(status, bytes int) {
+	x.event.Status, x.event.BytesOut = status, int64(bytes)
 	x.http.Status(status)
 	x.http.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
-	x.http.Response().SetBodyRaw(body)
+}
+
+// buffer is where an answer is to be put together: the response's own, which the HTTP library
+// takes out of a pool and puts back once it is sent, unless it has grown far beyond most.
+func (x *call) buffer() []byte { return x.http.Response().SwapBody(nil)[:0] }
+
+// answer gives the answer that was appended to buffer.
+func (x *call) answer(body []byte) {
+	x.head(fiber.StatusOK, len(body))
+	x.http.Response().SwapBody(body)
 }
 
 // read returns the body; its bytes are good until the call ends.

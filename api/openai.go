@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,7 +37,7 @@ func (s *Server) openAIEmbeddings(ctx context.Context, x *call) error {
 	if err != nil {
 		return err
 	}
-	x.send(200, appendEmbeddings(name, result, e.base64))
+	x.answer(appendEmbeddings(x.buffer(), name, result, e.base64))
 	return nil
 }
 
@@ -128,12 +129,16 @@ func nameOf(asked string, entry models.Entry) string {
 	return entry.Name
 }
 
-func appendEmbeddings(model string, result models.EmbedResult, base64 bool) []byte {
+func appendEmbeddings(b []byte, model string, result models.EmbedResult, base64 bool) []byte {
 	numbers := 0
 	for _, v := range result.Vectors {
 		numbers += len(v)
 	}
-	b := make([]byte, 0, 256+64*len(result.Vectors)+digitsPerNumber*numbers)
+	perNumber := digitsPerNumber
+	if base64 {
+		perNumber = base64PerNumber
+	}
+	b = slices.Grow(b, 256+64*len(result.Vectors)+perNumber*numbers)
 	b = append(b, `{"object":"list","model":`...)
 	b = appendString(b, model)
 	b = append(b, `,"data":[`...)

@@ -63,6 +63,8 @@ const (
 
 	// headerLimit is the largest request header, that is, the read buffer.
 	headerLimit = 32 << 10
+	// writeBuffer holds the answer to one text, so that it leaves in one write.
+	writeBuffer = 16 << 10
 	// headerTimeout is how long a header may take to arrive.
 	headerTimeout = 60 * time.Second
 	// idleTimeout is how long a connection may wait for its next request: longer than the
@@ -105,6 +107,7 @@ func New(o Options) (*Server, error) {
 		DisablePreParseMultipartForm: true,
 		BodyLimit:                    math.MaxInt,
 		ReadBufferSize:               headerLimit,
+		WriteBufferSize:              writeBuffer,
 		ReadTimeout:                  headerTimeout,
 		WriteTimeout:                 writeTimeout,
 		IdleTimeout:                  idleTimeout,

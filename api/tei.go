@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -28,17 +29,19 @@ func (s *Server) teiEmbed(ctx context.Context, x *call) error {
 		characters += utf8.RuneCountInString(input.Text)
 	}
 	x.teiHeaders(characters, result.Usage, result.Timing)
-	var b []byte
-	for i, v := range result.Vectors {
-		if i == 0 {
-			b = append(make([]byte, 0, 2+digitsPerNumber*len(v)*len(result.Vectors)), '[')
-		} else {
+	x.answer(appendVectors(x.buffer(), result.Vectors))
+	return nil
+}
+
+func appendVectors(b []byte, vectors [][]float32) []byte {
+	b = append(slices.Grow(b, 2+digitsPerNumber*len(vectors)*len(vectors[0])), '[')
+	for i, v := range vectors {
+		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendVector(b, v)
 	}
-	x.send(200, append(b, ']'))
-	return nil
+	return append(b, ']')
 }
 
 // teiEmbedField also takes "model", which TEI's own clients never send: this server has several.
@@ -92,7 +95,7 @@ func (s *Server) eitherRerank(ctx context.Context, x *call) error {
 		characters += utf8.RuneCountInString(text)
 	}
 	x.teiHeaders(characters, result.Usage, result.Timing)
-	x.send(200, appendTEIRanking(&r, result.Scores))
+	x.answer(appendTEIRanking(x.buffer(), &r, result.Scores))
 	return nil
 }
 
@@ -126,8 +129,8 @@ func (s *Server) decodeEither(data []byte, q *reranking) (tei bool, err error) {
 	return texts && !documents, err
 }
 
-func appendTEIRanking(r *reranking, scores []float32) []byte {
-	b := append(make([]byte, 0, 64*len(scores)), '[')
+func appendTEIRanking(b []byte, r *reranking, scores []float32) []byte {
+	b = append(slices.Grow(b, 64*len(scores)), '[')
 	for n, i := range r.ranked(scores) {
 		if n > 0 {
 			b = append(b, ',')

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"regexp"
@@ -339,4 +341,33 @@ func TestCORS(t *testing.T) {
 	require.Equal(t, "Origin", got.header.Get("Vary"))
 	got = w.post(t, "/v1/embeddings", "{", "Origin", "https://b.example")
 	require.Empty(t, got.header.Get("Access-Control-Allow-Origin"))
+}
+
+func TestLargeAnswersAreCompressedForThoseWhoAsk(t *testing.T) {
+	many := `{"input":["` + strings.Repeat(`a","`, 300) + `a"]}`
+	w := start(t, func(o *Options) { o.GzipFrom, o.MaxInputs = 2000, 400 })
+	plain := w.post(t, "/v1/embeddings", many)
+	require.Equal(t, 200, plain.status, plain.body)
+	require.Equal(t, "Accept-Encoding", plain.header.Get("Vary"))
+	for encoding, compressed := range map[string]bool{"gzip": true, "deflate, gzip;q=0.5, br": true, "*": true, "gzip;q=0": false, "br": false, "identity": false} {
+		got := w.post(t, "/v1/embeddings", many, "Accept-Encoding", encoding)
+		require.Equal(t, "Accept-Encoding", got.header.Get("Vary"))
+		require.Equal(t, len(got.body), int(w.lastEvent(t).BytesOut))
+		if !compressed {
+			require.Empty(t, got.header.Get("Content-Encoding"), encoding)
+			require.Equal(t, plain.body, got.body)
+			continue
+		}
+		require.Equal(t, "gzip", got.header.Get("Content-Encoding"), encoding)
+		require.Less(t, len(got.body), len(plain.body))
+		r, err := gzip.NewReader(strings.NewReader(got.body))
+		require.NoError(t, err)
+		text, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.Equal(t, plain.body, string(text))
+	}
+	small := w.post(t, "/v1/embeddings", `{"input":"a"}`, "Accept-Encoding", "gzip")
+	require.Empty(t, small.header.Get("Content-Encoding")+small.header.Get("Vary"))
+	never := start(t, func(o *Options) { o.MaxInputs = 400 }).post(t, "/v1/embeddings", many, "Accept-Encoding", "gzip")
+	require.Empty(t, never.header.Get("Content-Encoding")+never.header.Get("Vary"))
 }

@@ -175,6 +175,7 @@ func (x *call) buffer() []byte { return x.http.Response().SwapBody(nil)[:0] }
 
 // answer gives the answer that was appended to buffer.
 func (x *call) answer(body []byte) {
+	body = x.compress(body)
 	x.head(fiber.StatusOK, len(body))
 	x.http.Response().SwapBody(body)
 }

@@ -41,6 +41,9 @@ type Options struct {
 	// DecodeTokenIDs returns the text of cl100k_base ids, or an error for one that is not in
 	// that vocabulary. It must be safe for concurrent use. Required by TokenIDsCL100K.
 	DecodeTokenIDs func(ids []uint32) (string, error)
+	// GzipFrom is the size in bytes from which answers are compressed for clients that accept
+	// gzip. 0: never.
+	GzipFrom int64
 	// TLS, when not nil, is what Serve speaks on each connection.
 	TLS *tls.Config
 	// CORSOrigins are the origins whose pages may call, as "https://host" or "*"; they are
@@ -184,6 +187,7 @@ func (o Options) validate() error {
 	check(o.Catalog != nil, "Catalog is missing")
 	check(o.BodyLimit > 0, "BodyLimit (server.body_limit) is %d; it must be positive", o.BodyLimit)
 	check(o.BytesInFlight >= o.BodyLimit, "BytesInFlight (server.bytes_in_flight) is %d, less than one body may have (server.body_limit: %d)", o.BytesInFlight, o.BodyLimit)
+	check(o.GzipFrom >= 0, "GzipFrom (server.gzip_from) is %d; it must not be negative", o.GzipFrom)
 	check(o.MaxInputs > 0, "MaxInputs (server.max_inputs) is %d; it must be positive", o.MaxInputs)
 	check(o.MaxDocuments > 0, "MaxDocuments (server.max_documents) is %d; it must be positive", o.MaxDocuments)
 	check(o.RequestTimeout > 0, "RequestTimeout (server.request_timeout) is %s; it must be positive", o.RequestTimeout)

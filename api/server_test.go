@@ -87,7 +87,7 @@ func build(t *testing.T, change func(*Options), more ...models.Entry) *world {
 	t.Helper()
 	catalog, err := models.NewCatalog(append(entries(), more...)...)
 	require.NoError(t, err)
-	w := &world{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	w := &world{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
 	o := Options{Catalog: catalog, Version: "test", DecodeTokenIDs: decodeIDs, BodyLimit: 64 << 10, BytesInFlight: 1 << 20, MaxInputs: 4, MaxDocuments: 4, OnRequest: w.observe}
 	if change != nil {
 		change(&o)

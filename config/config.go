@@ -50,6 +50,7 @@ type Server struct {
 	ShutdownTimeout AutoDuration  `key:"shutdown_timeout" def:"auto" min:"1ms" doc:"time for requests in flight to finish at a stop; auto: request_timeout"`
 	TLS             TLS           `key:"tls"`
 	CORS            CORS          `key:"cors"`
+	GzipFrom        Bytes         `key:"gzip_from" def:"1MiB" doc:"answers of at least this size are compressed for clients that send Accept-Encoding: gzip; 0: none"`
 	TokenIDs        string        `key:"token_ids" def:"cl100k_base" enum:"cl100k_base|model|refuse" doc:"what token ids on OpenAI routes are: ids of that vocabulary, the model's own, or refused"`
 }
 

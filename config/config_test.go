@@ -120,7 +120,7 @@ func TestBuiltInDefaults(t *testing.T) {
 		Log:       Log{Level: "info", Format: "auto"},
 		Server: Server{
 			Host: "0.0.0.0", Port: 8000, BodyLimit: 64 << 20, BytesInFlight: 512 << 20,
-			MaxInputs: 2048, MaxDocuments: 1000, DrainDelay: 2 * time.Second, TokenIDs: "cl100k_base",
+			MaxInputs: 2048, MaxDocuments: 1000, DrainDelay: 2 * time.Second, GzipFrom: 1 << 20, TokenIDs: "cl100k_base",
 		},
 		Runtime: Runtime{Provider: "auto", TensorRTCache: filepath.Join(dir, "var/trt")},
 		Models: []Model{{

@@ -158,6 +158,7 @@ func apiOptions(cfg *config.Config, catalog *models.Catalog, base context.Contex
 		TokenIDs:       api.TokenIDMode(cfg.Server.TokenIDs),
 		DecodeTokenIDs: cl100k.Decode,
 		CORSOrigins:    cfg.Server.CORS.Origins,
+		GzipFrom:       int64(cfg.Server.GzipFrom),
 		Metrics:        m.Handler(),
 		Version:        version,
 		OnRequest:      func(ev api.RequestEvent) { observe(ev, log, m) },

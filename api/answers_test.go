@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -370,4 +371,44 @@ func TestLargeAnswersAreCompressedForThoseWhoAsk(t *testing.T) {
 	require.Empty(t, small.header.Get("Content-Encoding")+small.header.Get("Vary"))
 	never := start(t, func(o *Options) { o.MaxInputs = 400 }).post(t, "/v1/embeddings", many, "Accept-Encoding", "gzip")
 	require.Empty(t, never.header.Get("Content-Encoding")+never.header.Get("Vary"))
+}
+
+// TestAnswersDoNotMix has answers of all sizes put together in the pooled buffers at once.
+func TestAnswersDoNotMix(t *testing.T) {
+	w := start(t, func(o *Options) { o.MaxInputs, o.GzipFrom = 400, 4000 })
+	var clients sync.WaitGroup
+	for c := range 8 {
+		clients.Go(func() {
+			for i := range 25 {
+				n := 1 + (c*31+i*17)%300
+				body := fmt.Sprintf(`{"model":"embedder","input":["%s"]}`, strings.Join(slices.Repeat([]string{fmt.Sprintf("w%d cat", c*100+i)}, n), `","`))
+				var headers []string
+				if i%2 == 0 {
+					headers = []string{"Accept-Encoding", "gzip"}
+				}
+				got := w.post(t, "/v1/embeddings", body, headers...)
+				text := got.body
+				if got.header.Get("Content-Encoding") == "gzip" {
+					r, err := gzip.NewReader(strings.NewReader(text))
+					assertNoError(t, err)
+					plain, err := io.ReadAll(r)
+					assertNoError(t, err)
+					text = string(plain)
+				}
+				want, err := words.Embed(t.Context(), models.EmbedRequest{Inputs: slices.Repeat([]models.Input{{Text: fmt.Sprintf("w%d cat", c*100+i)}}, n)})
+				assertNoError(t, err)
+				if expected := string(appendEmbeddings(nil, "embedder", want, false)); text != expected {
+					t.Errorf("client %d, request %d: another's answer: %.200s", c, i, text)
+				}
+			}
+		})
+	}
+	clients.Wait()
+}
+
+// assertNoError is for goroutines, which must not end the test.
+func assertNoError(t *testing.T, err error) {
+	if err != nil {
+		t.Error(err)
+	}
 }

@@ -239,7 +239,11 @@ func (x *call) serves(e models.Entry) {
 
 // served says in the header what the model did.
 func (x *call) served(u models.Usage, t models.Timing) {
-	x.http.Set("Server-Timing", fmt.Sprintf("tokenize;dur=%s, queue;dur=%s, run;dur=%s", milliseconds(t.Tokenize), milliseconds(t.Queue), milliseconds(t.Run)))
+	var room [64]byte
+	b := appendMilliseconds(append(room[:0], "tokenize;dur="...), t.Tokenize)
+	b = appendMilliseconds(append(b, ", queue;dur="...), t.Queue)
+	b = appendMilliseconds(append(b, ", run;dur="...), t.Run)
+	x.http.Response().Header.SetBytesV("Server-Timing", b)
 	if t.Kept+t.Shared > 0 {
 		x.http.Set("X-Quadrate-Cache", fmt.Sprintf("kept=%d, shared=%d", t.Kept, t.Shared))
 	}
@@ -248,8 +252,8 @@ func (x *call) served(u models.Usage, t models.Timing) {
 	}
 }
 
-func milliseconds(d time.Duration) string {
-	return strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', -1, 64)
+func appendMilliseconds(b []byte, d time.Duration) []byte {
+	return strconv.AppendFloat(b, float64(d.Microseconds())/1000, 'f', -1, 64)
 }
 
 // requestID keeps an id that is 1 to 128 visible ASCII characters, else makes one.

@@ -109,7 +109,11 @@ func (e *engine) use(c models.CacheControl, op string) cache.Use {
 // choose another's answer.
 func keysOf(items []tokenizer.Encoding) []cache.Key {
 	keys := make([]cache.Key, len(items))
-	text := make([]byte, 0, 1024)
+	longest := 0
+	for _, item := range items {
+		longest = max(longest, item.Len())
+	}
+	text := make([]byte, 0, 4+5*longest)
 	for i, item := range items {
 		text = binary.LittleEndian.AppendUint32(text[:0], uint32(item.Len()))
 		for _, id := range item.IDs {

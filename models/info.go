@@ -46,7 +46,24 @@ type Info struct {
 	Prompts []string
 	// Created is when the model's files were made.
 	Created time.Time
+	// Checked says what the answers were compared with when the model was loaded.
+	Checked Checked
+	// Company is, for CheckedCompany, how far the answer to a text was moved by the texts
+	// beside it, at worst: the cosine distance of embeddings, the difference of logits.
+	Company float64
+	// Notes says what was assumed where the model's files are silent, and what to know of its
+	// answers.
+	Notes []string
 }
+
+// Checked is what a model's answers were compared with.
+type Checked string
+
+// The ways to check a model.
+const (
+	CheckedReferences Checked = "references" // answers of the weights, kept beside them
+	CheckedCompany    Checked = "company"    // themselves, alone and beside others: whether they are right is not known
+)
 
 // State is where a model stands.
 type State string
@@ -123,6 +140,18 @@ func (e Entry) Reranker() (Reranker, error) {
 	m, ok := e.Model.(Reranker)
 	if err := e.check(TaskRerank, ok); err != nil {
 		return nil, err
+	}
+	return m, nil
+}
+
+// TokenEmbedder is like Embedder for the states of tokens.
+func (e Entry) TokenEmbedder() (TokenEmbedder, error) {
+	m, ok := e.Model.(TokenEmbedder)
+	if err := e.check(TaskEmbed, true); err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, Errorf(KindUnsupportedTask, "model %q gives no token states; its files have no graph for them", e.Name).At("model").In(e.Name, string(TaskEmbed))
 	}
 	return m, nil
 }

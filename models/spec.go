@@ -11,10 +11,14 @@ type Spec struct {
 	Path string
 	// Tasks restricts what the model is used for; empty: all that its files can do.
 	Tasks []Task
-	// Variant is auto, fp32, fp16, int8, packed or trt.
+	// Variant is auto, fp32, fp16, int8, packed or trt, or the name of an ONNX file in a folder
+	// that others wrote.
 	Variant string
 	// GPUVariant, when not empty, stands in Variant's place where a GPU runs the model.
 	GPUVariant string
+	// Pooling makes vectors of token states in a folder that others wrote and that does not
+	// say how: cls, mean, lasttoken, …, several joined by commas. Empty: what is usual.
+	Pooling string
 	// Devices are the accelerators' numbers; one set of sessions each, one queue.
 	Devices []int
 	// MaxLength cuts inputs to so many tokens; 0: what the model's files say.

@@ -10,6 +10,7 @@ var (
 	_ models.Model    = (*Model)(nil)
 	_ EmbedModel      = (*Embedder)(nil)
 	_ RerankModel     = (*Reranker)(nil)
+	_ TokenModel      = (*TokenEmbedder)(nil)
 	_ models.Embedder = (*EmbedReranker)(nil)
 	_ models.Reranker = (*EmbedReranker)(nil)
 )
@@ -46,6 +47,17 @@ type Embedder struct {
 // Embed calls EmbedFunc.
 func (e *Embedder) Embed(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
 	return e.EmbedFunc(ctx, req)
+}
+
+// TokenEmbedder is a fake embedder that also gives token states.
+type TokenEmbedder struct {
+	Embedder
+	EmbedTokensFunc func(ctx context.Context, req models.TokensRequest) (models.TokensResult, error)
+}
+
+// EmbedTokens calls EmbedTokensFunc.
+func (e *TokenEmbedder) EmbedTokens(ctx context.Context, req models.TokensRequest) (models.TokensResult, error) {
+	return e.EmbedTokensFunc(ctx, req)
 }
 
 // Reranker is a fake reranker. RerankFunc must be set before Rerank is called.

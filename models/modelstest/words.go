@@ -27,6 +27,7 @@ type Words struct {
 var (
 	_ EmbedModel  = Words{}
 	_ RerankModel = Words{}
+	_ TokenModel  = TokenWords{}
 )
 
 const specialTokens = 2
@@ -67,6 +68,41 @@ func (w Words) Embed(ctx context.Context, req models.EmbedRequest) (models.Embed
 		}
 		result.Usage.PromptTokens += len(words) + specialTokens
 		result.Vectors = append(result.Vectors, w.vector(words, req.Dimensions, req.Raw))
+	}
+	return result, contextError(ctx)
+}
+
+// TokenWords is Words that gives the states of its tokens too: one for each word and one for
+// each special token, of twice its Dimensions.
+type TokenWords struct{ Words }
+
+// EmbedTokens gives states.
+func (w TokenWords) EmbedTokens(ctx context.Context, req models.TokensRequest) (models.TokensResult, error) {
+	var result models.TokensResult
+	prompt, known := w.Prompts[req.PromptName]
+	if req.PromptName != "" && !known {
+		return result, models.Errorf(models.KindInvalid, "no prompt is called %q", req.PromptName).At("prompt_name")
+	}
+	wide := Words{Dimensions: 2 * w.Dimensions}
+	for i, in := range req.Inputs {
+		param := fmt.Sprintf("input[%d]", i)
+		words, err := wordsOf(in, prompt, param)
+		if err == nil {
+			words, err = w.cut(words, w.MaxLength-specialTokens, req.Truncate, param, &result.Usage)
+		}
+		if err != nil {
+			return models.TokensResult{}, err
+		}
+		tokens := slices.Concat([]string{"[begin]"}, words, []string{"[end]"})
+		result.Usage.PromptTokens += len(tokens)
+		states := make([][]float32, len(tokens))
+		for at := range tokens {
+			states[at] = wide.vector(tokens[at:], 0, true)
+		}
+		result.States = append(result.States, states)
+	}
+	if bytes := int64(4*wide.Dimensions) * int64(result.Usage.PromptTokens); req.MaxBytes > 0 && bytes > req.MaxBytes {
+		return models.TokensResult{}, models.Errorf(models.KindTooLarge, "%d bytes of states, and one request may have %d", bytes, req.MaxBytes).At("input")
 	}
 	return result, contextError(ctx)
 }

@@ -31,7 +31,11 @@ type modelHealth struct {
 	Backend  string        `json:"backend,omitempty"`
 	Provider string        `json:"provider,omitempty"`
 	Variant  string        `json:"variant,omitempty"`
-	Queue    queueHealth   `json:"queue"`
+	// Checked, Company and Notes are those of models.Info.
+	Checked models.Checked `json:"checked,omitempty"`
+	Company *float64       `json:"company,omitempty"`
+	Notes   []string       `json:"notes,omitempty"`
+	Queue   queueHealth    `json:"queue"`
 }
 
 // live answers that the process answers.
@@ -77,14 +81,18 @@ func healthOf(e models.Entry) modelHealth {
 	if tasks == nil {
 		tasks = []models.Task{}
 	}
-	return modelHealth{
+	h := modelHealth{
 		Name: e.Name, Tasks: tasks, State: status.State, Reason: status.Reason,
-		Backend: info.Backend, Provider: info.Provider, Variant: info.Variant,
+		Backend: info.Backend, Provider: info.Provider, Variant: info.Variant, Checked: info.Checked, Notes: info.Notes,
 		Queue: queueHealth{
 			Items: status.Queue.Items, Tokens: status.Queue.Tokens,
 			OldestMS: float64(status.Queue.Oldest.Microseconds()) / 1000,
 		},
 	}
+	if info.Checked == models.CheckedCompany {
+		h.Company = &info.Company
+	}
+	return h
 }
 
 // status is ready when at least one model can serve and none is on its way: while models

@@ -45,6 +45,7 @@ type Server struct {
 	BytesInFlight   Bytes         `key:"bytes_in_flight" def:"512MiB" min:"1" doc:"request bodies held at once over all connections; beyond it 503"`
 	MaxInputs       int           `key:"max_inputs" def:"2048" min:"1" doc:"inputs of one embedding request"`
 	MaxDocuments    int           `key:"max_documents" def:"1000" min:"1" was:"RERANK_MAX_DOCUMENTS" doc:"documents of one rerank request"`
+	MaxStateBytes   Bytes         `key:"max_state_bytes" def:"32MiB" min:"1" doc:"token states of one /embed_all request: tokens, times numbers a token, times 4; beyond it 413"`
 	RequestTimeout  AutoDuration  `key:"request_timeout" def:"auto" min:"1ms" doc:"a request's time limit; auto: 30s on a GPU, 300s on a CPU"`
 	DrainDelay      time.Duration `key:"drain_delay" def:"2s" doc:"after a stop signal: not ready, still serving"`
 	ShutdownTimeout AutoDuration  `key:"shutdown_timeout" def:"auto" min:"1ms" doc:"time for requests in flight to finish at a stop; auto: request_timeout"`
@@ -98,8 +99,9 @@ type Model struct {
 	Aliases          []string      `key:"aliases" doc:"further names; \"default\" answers requests that name no model"`
 	Path             string        `key:"path" doc:"the model's folder, below models_dir or absolute; empty: the name's part after the last slash"`
 	Tasks            []models.Task `key:"tasks" doc:"any of embed, rerank, classify; empty: all that its files can do; this version refuses classify"`
-	Variant          string        `key:"variant" def:"auto" enum:"auto|fp32|fp16|int8|packed|trt" doc:"which of the model's files runs; auto: fp32 on a CPU, fp16 on a GPU; this version refuses packed and trt"`
-	GPUVariant       string        `key:"gpu_variant" enum:"|auto|fp32|fp16|int8|packed|trt" doc:"in place of variant where a GPU runs the model; empty: variant"`
+	Variant          string        `key:"variant" def:"auto" enum:"auto|fp32|fp16|int8|packed|trt" or:".onnx" doc:"which of the model's files runs, or a file's name in a folder that others wrote, such as model_O2.onnx; auto: fp32 on a CPU, fp16 on a GPU; this version refuses packed and trt"`
+	GPUVariant       string        `key:"gpu_variant" enum:"|auto|fp32|fp16|int8|packed|trt" or:".onnx" doc:"in place of variant where a GPU runs the model; empty: variant"`
+	Pooling          string        `key:"pooling" doc:"for a folder that others wrote without a modules.json: mean, cls, lasttoken, max, mean_sqrt_len_tokens or weightedmean, several joined by commas; empty: lasttoken for decoders, else mean"`
 	Provider         string        `key:"provider" enum:"|auto|cpu|cuda|tensorrt|openvino" doc:"in place of runtime.provider; empty: runtime.provider"`
 	Devices          []int         `key:"devices" def:"0" need:"at least one GPU's number" doc:"number of the GPU; this version refuses more than one"`
 	MaxLength        int           `key:"max_length" doc:"cut inputs to so many tokens; 0: what the model's files say"`
@@ -152,6 +154,7 @@ func (m Model) spec(c *Config) models.Spec {
 		Tasks:            append([]models.Task(nil), m.Tasks...),
 		Variant:          m.Variant,
 		GPUVariant:       m.GPUVariant,
+		Pooling:          m.Pooling,
 		Devices:          append([]int(nil), m.Devices...),
 		MaxLength:        m.MaxLength,
 		Optional:         m.Optional,

@@ -120,7 +120,7 @@ func TestBuiltInDefaults(t *testing.T) {
 		Log:       Log{Level: "info", Format: "auto"},
 		Server: Server{
 			Host: "0.0.0.0", Port: 8000, BodyLimit: 64 << 20, BytesInFlight: 512 << 20,
-			MaxInputs: 2048, MaxDocuments: 1000, DrainDelay: 2 * time.Second, GzipFrom: 1 << 20, TokenIDs: "cl100k_base",
+			MaxInputs: 2048, MaxDocuments: 1000, MaxStateBytes: 32 << 20, DrainDelay: 2 * time.Second, GzipFrom: 1 << 20, TokenIDs: "cl100k_base",
 		},
 		Runtime: Runtime{Provider: "auto", TensorRTCache: filepath.Join(dir, "var/trt")},
 		Models: []Model{{
@@ -146,7 +146,7 @@ models:
     optional: true
     batcher: {max_items: 1, max_tokens: 2, delay: 3ms, queue_timeout: 4s, max_queued_items: 5, max_queued_tokens: 6}
     cache: {bytes: 1GiB, ttl: 7m, rerank: true}
-  - {name: apart, path: /elsewhere/apart, provider: cpu}
+  - {name: apart, path: /elsewhere/apart, provider: cpu, variant: onnx/model_O2.onnx, gpu_variant: model_O4.onnx, pooling: "cls,mean"}
 `)
 	specs := cfg.Specs()
 	runtime := models.RuntimeSpec{Provider: "cuda", Threads: 3, Fallback: true, GPUMemLimit: 2 << 30, TensorRTCache: "/srv/trt"}
@@ -161,6 +161,9 @@ models:
 	}, specs[0])
 	require.Equal(t, "/elsewhere/apart", specs[1].Path)
 	require.Equal(t, "cpu", specs[1].Runtime.Provider)
+	require.Equal(t, "onnx/model_O2.onnx", specs[1].Variant)
+	require.Equal(t, "model_O4.onnx", specs[1].GPUVariant)
+	require.Equal(t, "cls,mean", specs[1].Pooling)
 
 	specs[0].Aliases[0] = "changed"
 	require.Equal(t, "x", cfg.Models[0].Aliases[0])

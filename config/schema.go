@@ -25,7 +25,9 @@ type field struct {
 
 	def, need, doc string
 	enum           []string
-	min, max       string
+	// or is the ending of values that are allowed beside those of enum.
+	or       string
+	min, max string
 	// env names the environment variables that set the key, first wins; empty for lists
 	// and for what is in a list.
 	env []string
@@ -45,7 +47,7 @@ func schemaOf(t reflect.Type, prefix string, named bool) *section {
 		f := &field{key: key, path: prefix + key, index: i, typ: sf.Type, def: sf.Tag.Get("def"),
 			need: sf.Tag.Get("need"), doc: sf.Tag.Get("doc"), min: sf.Tag.Get("min"), max: sf.Tag.Get("max")}
 		if enum, ok := sf.Tag.Lookup("enum"); ok {
-			f.enum = strings.Split(enum, "|")
+			f.enum, f.or = strings.Split(enum, "|"), sf.Tag.Get("or")
 		}
 		switch {
 		case f.isList() && sf.Type.Elem().Kind() == reflect.Struct:
@@ -112,7 +114,7 @@ func (f *field) parse(text string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.enum != nil && !slices.Contains(f.enum, text) {
+	if f.enum != nil && !slices.Contains(f.enum, text) && (f.or == "" || !strings.HasSuffix(text, f.or)) {
 		return nil, f.notAllowed()
 	}
 	if n, ok := magnitude(v); ok {
@@ -124,6 +126,9 @@ func (f *field) parse(text string) (any, error) {
 func (f *field) notAllowed() error {
 	allowed := slices.DeleteFunc(slices.Clone(f.enum), func(s string) bool { return s == "" })
 	list := strings.Join(allowed, ", ")
+	if f.or != "" {
+		list += ", or what ends in " + f.or
+	}
 	if len(allowed) < len(f.enum) {
 		list += ", or empty"
 	}

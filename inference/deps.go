@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/quadrate-maas/quadrate/batcher"
+	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/tokenizer"
 )
 
@@ -57,4 +58,7 @@ type Event struct {
 	TokensPerSecond   float64
 	MaxTokens         int
 	Took              time.Duration
+	Checked           models.Checked
+	Company           float64
+	Notes             []string
 }

@@ -33,11 +33,7 @@ func (m *Embedding) Embed(ctx context.Context, req models.EmbedRequest) (models.
 		return models.EmbedResult{}, err
 	}
 	start := time.Now()
-	texts := make([]tokenizer.Text, len(req.Inputs))
-	for i, in := range req.Inputs {
-		texts[i] = tokenizer.Text{Text: in.Text, IDs: in.IDs}
-	}
-	items, err := m.tokenizer.Singles(ctx, texts, prompt, truncation(req.Truncate))
+	items, err := m.tokenizer.Singles(ctx, textsOf(req.Inputs), prompt, truncation(req.Truncate))
 	if err != nil {
 		return models.EmbedResult{}, m.tokenFailure(err, inputField, opEmbed)
 	}
@@ -48,6 +44,14 @@ func (m *Embedding) Embed(ctx context.Context, req models.EmbedRequest) (models.
 	}
 	timing.Tokenize = tokenized
 	return models.EmbedResult{Vectors: vectors(rows, req.Dimensions, req.Raw), Usage: usage(items), Timing: timing}, nil
+}
+
+func textsOf(inputs []models.Input) []tokenizer.Text {
+	texts := make([]tokenizer.Text, len(inputs))
+	for i, in := range inputs {
+		texts[i] = tokenizer.Text{Text: in.Text, IDs: in.IDs}
+	}
+	return texts
 }
 
 // vectors cuts rows to their first dimensions numbers (0: all) and takes the L2 norm unless

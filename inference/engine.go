@@ -26,6 +26,7 @@ type engine struct {
 	results         *cache.Cache[[]float32]
 	keepsRerank     bool // reranking keeps results too
 	info            models.Info
+	chosen          candidate
 	limits          models.BatcherSpec
 	tokensPerSecond float64
 	loaded          bool

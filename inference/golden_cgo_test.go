@@ -65,7 +65,7 @@ func TestEmbeddingsEqualSentenceTransformers(t *testing.T) {
 		{"testmodels/bert-cls", "bert-cls", true, 10},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			model := openReal(t, c.dir, nil).(*inference.Embedding)
+			model := openReal(t, c.dir, nil).(models.Embedder)
 			g := golden.Read(t, c.file)
 			require.GreaterOrEqual(t, len(g.Items), c.atLeast)
 			var toReference, toCompany float64
@@ -187,7 +187,7 @@ func TestRealModelsKeepTheContract(t *testing.T) {
 		modelstest.RunReranker(t, m, modelstest.Options{})
 	})
 	t.Run("bert-mean", func(t *testing.T) {
-		modelstest.RunEmbedder(t, openReal(t, "testmodels/bert-mean", nil).(*inference.Embedding), modelstest.Options{})
+		modelstest.RunEmbedder(t, openReal(t, "testmodels/bert-mean", nil).(modelstest.EmbedModel), modelstest.Options{})
 	})
 	t.Run("xlmr-rerank", func(t *testing.T) {
 		modelstest.RunReranker(t, openReal(t, "testmodels/xlmr-rerank", nil).(*inference.CrossEncoder), modelstest.Options{})

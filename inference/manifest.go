@@ -45,6 +45,10 @@ type Manifest struct {
 	Labels       []string           `json:"labels"`
 	Variants     map[string]Variant `json:"variants"`
 	Reference    []Reference        `json:"reference"`
+
+	// derived is not nil where the folder holds no manifest and this one was made from what
+	// it does hold.
+	derived *derived
 }
 
 // Variant is one ONNX file of a model.
@@ -52,6 +56,21 @@ type Variant struct {
 	File      string    `json:"file"`
 	Tolerance Tolerance `json:"tolerance"`
 	Passed    bool      `json:"passed"`
+
+	// Tokens is the file that gives token states; nil: there is none.
+	Tokens *TokenGraph `json:"tokens"`
+
+	// graph is the file's own, in a derived manifest.
+	graph *graph
+}
+
+// TokenGraph is the ONNX file of a variant whose output is [batch, length, Width]: the states
+// from which the variant makes its vectors.
+type TokenGraph struct {
+	File      string    `json:"file"`
+	Output    string    `json:"output"`
+	Width     int       `json:"width"`
+	Tolerance Tolerance `json:"tolerance"`
 }
 
 // Tolerance bounds the difference of a variant's answers to the reference. A bound of 0 is
@@ -71,6 +90,14 @@ type Reference struct {
 	IDs     []uint32  `json:"ids"`
 	TypeIDs []uint8   `json:"type_ids"`
 	Output  []float32 `json:"output"`
+	// Tokens are the states of some of its tokens, where a variant has a TokenGraph.
+	Tokens []TokenState `json:"tokens"`
+}
+
+// TokenState is the state of the token at Index of a reference.
+type TokenState struct {
+	Index int       `json:"index"`
+	State []float32 `json:"state"`
 }
 
 // ReadManifest reads and checks the manifest in a model's folder. The error wraps ErrAbsent
@@ -116,12 +143,41 @@ func (m *Manifest) validate() error {
 	for name, v := range m.Variants {
 		check(v.Tolerance.MaxAbs > 0 || m.Task == models.TaskEmbed && v.Tolerance.MinCosine > 0, "variant %s has no tolerance to check it with", name)
 		check(v.File != "" && filepath.IsLocal(v.File), "variant %s: file is %q", name, v.File)
+		if t := v.Tokens; t != nil {
+			check(filepath.IsLocal(t.File) && t.Output != "" && t.Width > 0, "variant %s: tokens has file %q, output %q and width %d", name, t.File, t.Output, t.Width)
+			check(t.Tolerance != Tolerance{}, "variant %s: tokens has no tolerance to check it with", name)
+		}
 	}
 	for i, r := range m.Reference {
 		check(len(r.IDs) > 0 && len(r.Output) == m.Dimensions, "reference %d has %d ids and %d numbers, want at least one id and %d numbers", i, len(r.IDs), len(r.Output), m.Dimensions)
+		for _, t := range r.Tokens {
+			check(t.Index >= 0 && t.Index < len(r.IDs), "reference %d has a state for token %d of %d", i, t.Index, len(r.IDs))
+		}
 		check(len(r.TypeIDs) == 0 || len(r.TypeIDs) == len(r.IDs), "reference %d has %d ids and %d type ids", i, len(r.IDs), len(r.TypeIDs))
 	}
 	return errors.Join(problems...)
+}
+
+// graphOf says what a variant's file takes and gives.
+func (m *Manifest) graphOf(variant string) graph {
+	if g := m.Variants[variant].graph; g != nil {
+		return *g
+	}
+	g := graph{inputs: m.Inputs, output: tensorOutput{name: m.Output, width: m.Dimensions, rank: 2}}
+	if t := m.Variants[variant].Tokens; t != nil {
+		g.statesFile, g.states = t.File, tensorOutput{name: t.Output, width: t.Width, rank: 3}
+	}
+	return g
+}
+
+// takes reports whether a file of the model has an input of this name.
+func (m *Manifest) takes(input string) bool {
+	for variant := range m.Variants {
+		if slices.Contains(m.graphOf(variant).inputs, input) {
+			return true
+		}
+	}
+	return false
 }
 
 // variantNames lists the variants that are there, sorted.

@@ -14,7 +14,7 @@ import (
 	"github.com/quadrate-maas/quadrate/tokenizer"
 )
 
-// Model is a local model that serves. It is an *Embedding or a *CrossEncoder.
+// Model is a local model that serves. It is an *Embedding, a *TokenEmbedding or a *CrossEncoder.
 type Model interface {
 	models.Model
 	// Tasks lists what the model can do, most natural first.
@@ -32,7 +32,7 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 	if err := deps.validate(); err != nil {
 		return nil, err
 	}
-	manifest, err := ReadManifest(spec.Path)
+	manifest, err := readFolder(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +49,9 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 	if err := e.openTokenizer(spec, deps); err != nil {
 		return nil, err
 	}
+	if err := manifest.probe(ctx, e.tokenizer); err != nil {
+		return nil, err
+	}
 	if err := checkTokenizer(ctx, e.tokenizer, manifest); err != nil {
 		return nil, err
 	}
@@ -58,8 +61,15 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 	if err := e.openBatcher(ctx, spec, deps); err != nil {
 		return nil, err
 	}
+	states, err := e.openStates(spec, deps)
+	if err != nil {
+		return nil, err
+	}
 	e.loaded = true
-	e.event(Event{Kind: EventLoaded, Provider: e.info.Provider, Variant: e.info.Variant, TokensPerSecond: e.tokensPerSecond, MaxTokens: e.limits.MaxTokens, Took: time.Since(start)})
+	e.event(Event{Kind: EventLoaded, Provider: e.info.Provider, Variant: e.info.Variant, TokensPerSecond: e.tokensPerSecond, MaxTokens: e.limits.MaxTokens, Took: time.Since(start), Checked: e.info.Checked, Company: e.info.Company, Notes: e.info.Notes})
+	if states != nil {
+		return &TokenEmbedding{Embedding: &Embedding{engine: e}, states: states}, nil
+	}
 	if manifest.Task == models.TaskEmbed {
 		return &Embedding{engine: e}, nil
 	}
@@ -76,7 +86,7 @@ func canDo(made models.Task) []models.Task {
 
 // Check reports why Open would refuse a model, as far as its files tell without loading it.
 func Check(spec models.Spec) error {
-	manifest, err := ReadManifest(spec.Path)
+	manifest, err := readFolder(spec)
 	if err != nil {
 		return err
 	}
@@ -142,8 +152,10 @@ func (e *engine) openSession(ctx context.Context, spec models.Spec, deps Deps) e
 	}
 	var refused []error
 	for _, c := range list {
-		open := func(ctx context.Context) (Session, error) { return openChecked(ctx, spec, e.manifest, c, deps) }
-		s, err := open(ctx)
+		open := func(ctx context.Context) (Session, float64, error) {
+			return openChecked(ctx, spec, e.manifest, c, deps)
+		}
+		s, company, err := open(ctx)
 		if errors.Is(err, ErrProvider) {
 			e.event(Event{Kind: EventProviderRefused, Provider: c.provider, Asked: spec.Runtime.Provider == c.provider, Err: err})
 			refused = append(refused, err)
@@ -152,27 +164,33 @@ func (e *engine) openSession(ctx context.Context, spec models.Spec, deps Deps) e
 		if err != nil {
 			return fmt.Errorf("variant %s on %s: %w", c.variant, c.provider, err)
 		}
-		check := func(ctx context.Context, s Session) error { return checkReferences(ctx, s, e.manifest, c.variant) }
-		e.keeper = newKeeper(s, open, check, e.event)
-		e.info = describe(e.manifest, c, e.tokenizer)
+		check := func(ctx context.Context, s Session) error { _, err := e.manifest.check(ctx, s, c.variant); return err }
+		reopen := func(ctx context.Context) (Session, error) { s, _, err := open(ctx); return s, err }
+		e.keeper = newKeeper(s, reopen, check, e.event)
+		e.info, e.chosen = describe(e.manifest, c, e.tokenizer, company), c
 		return nil
 	}
 	return errors.Join(refused...)
 }
 
-func openChecked(ctx context.Context, spec models.Spec, m *Manifest, c candidate, deps Deps) (Session, error) {
+// openChecked also returns what the check measured of a text's company.
+func openChecked(ctx context.Context, spec models.Spec, m *Manifest, c candidate, deps Deps) (_ Session, company float64, err error) {
 	s, err := deps.NewSession(sessionConfig(spec, m, c))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if err := checkReferences(ctx, s, m, c.variant); err != nil {
+	if g := m.graphOf(c.variant); g.pooling != nil {
+		s = newPooling(s, g.pooling)
+	}
+	company, err = m.check(ctx, s, c.variant)
+	if err != nil {
 		_ = s.Close()
-		return nil, fmt.Errorf("refused, because its answers are not those of the weights: %w", err)
+		return nil, 0, err
 	}
-	return s, nil
+	return s, company, nil
 }
 
-func describe(m *Manifest, c candidate, t *tokenizer.Tokenizer) models.Info {
+func describe(m *Manifest, c candidate, t *tokenizer.Tokenizer, company float64) models.Info {
 	info := models.Info{
 		MaxLength: t.MaxLength(),
 		ScoreKind: models.ScoreSigmoid,
@@ -181,6 +199,10 @@ func describe(m *Manifest, c candidate, t *tokenizer.Tokenizer) models.Info {
 		Provider:  c.provider,
 		Prompts:   m.promptNames(),
 		Created:   m.Created,
+		Checked:   models.CheckedReferences,
+	}
+	if m.derived != nil {
+		info.Checked, info.Company, info.Notes = models.CheckedCompany, company, m.notes(c.variant, company)
 	}
 	if m.Task == models.TaskEmbed {
 		info.Dimensions, info.ScoreKind = m.Dimensions, models.ScoreCosine

@@ -33,7 +33,7 @@ func TestCrossEncoderKeepsTheContract(t *testing.T) {
 func TestInfo(t *testing.T) {
 	m := openEmbedding(t, &fakeSession{})
 	require.Equal(t, models.Info{Dimensions: fakeWidth, MaxLength: fakeMaxLength, ScoreKind: models.ScoreCosine, Variant: "fp32",
-		Backend: "onnxruntime", Provider: "cpu", Prompts: []string{"document", "query"}, Created: time.Unix(1700000000, 0).UTC()}, m.Info())
+		Backend: "onnxruntime", Provider: "cpu", Prompts: []string{"document", "query"}, Created: time.Unix(1700000000, 0).UTC(), Checked: models.CheckedReferences}, m.Info())
 	require.Equal(t, models.StateReady, m.Status().State)
 	require.Equal(t, []models.Task{models.TaskEmbed, models.TaskRerank}, m.Tasks())
 	c := openCrossEncoder(t, &fakeSession{})

@@ -79,6 +79,9 @@ func chooseVariant(wanted, provider string, m *Manifest) (string, error) {
 			return name, nil
 		}
 	}
+	if m.derived != nil {
+		return "", m.missing(order[0], provider)
+	}
 	if !slices.Contains(variantsKnown, order[0]) {
 		return "", fmt.Errorf("variant %s is not known to this version, which has %s", order[0], strings.Join(variantsKnown, ", "))
 	}
@@ -86,11 +89,15 @@ func chooseVariant(wanted, provider string, m *Manifest) (string, error) {
 }
 
 func sessionConfig(spec models.Spec, m *Manifest, c candidate) SessionConfig {
+	g := m.graphOf(c.variant)
 	cfg := SessionConfig{
-		File:        filepath.Join(spec.Path, m.Variants[c.variant].File),
-		Inputs:      m.Inputs,
-		Output:      m.Output,
-		Width:       m.Dimensions,
+		File:        inDir(spec, m.Variants[c.variant].File),
+		Inputs:      g.inputs,
+		Int32:       g.int32s,
+		Output:      g.output.name,
+		Width:       g.output.width,
+		States:      g.pooling != nil,
+		Half:        g.output.half,
 		Provider:    c.provider,
 		Threads:     spec.Runtime.Threads,
 		GPUMemLimit: spec.Runtime.GPUMemLimit,
@@ -103,6 +110,9 @@ func sessionConfig(spec models.Spec, m *Manifest, c candidate) SessionConfig {
 	}
 	return cfg
 }
+
+// inDir is the path of a file in the model's folder.
+func inDir(spec models.Spec, file string) string { return filepath.Join(spec.Path, file) }
 
 // threads is 1 beside an accelerator, which does the work, and all that this process may use
 // on a CPU; since Go 1.25 GOMAXPROCS honours a container's CPU limit.

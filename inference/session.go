@@ -9,20 +9,26 @@ import (
 // are those where Mask is 1.
 type Batch struct {
 	Rows, Length int
-	// IDs, Mask and Types are row-major [Rows, Length]. Types is nil for models without
-	// token types.
-	IDs, Mask, Types []int64
+	// IDs, Mask, Types and Positions are row-major [Rows, Length]. Types is nil for models
+	// without token types, Positions for models that count them by themselves.
+	IDs, Mask, Types, Positions []int64
+	// States asks a session that pools token states for the states themselves.
+	States bool
+	// Memory may hold the output, if it is large enough; nil: the session makes its own.
+	Memory []float32
 }
 
-// Output is the result of one run, row-major [Rows, Width].
+// Output is the result of one run: row-major [Rows, Width], or [Rows, Length, Width] where
+// Length is not 0. The states of padding are whatever the graph makes of it.
 type Output struct {
-	Width  int
-	Values []float32
+	Length, Width int
+	Values        []float32
 }
 
 // Row returns row i, sharing memory with o.
 func (o Output) Row(i int) []float32 {
-	return o.Values[i*o.Width : (i+1)*o.Width : (i+1)*o.Width]
+	size := max(1, o.Length) * o.Width
+	return o.Values[i*size : (i+1)*size : (i+1)*size]
 }
 
 // Session runs one model graph. Run may be called by several goroutines at once; the batch
@@ -37,11 +43,18 @@ type Session interface {
 type SessionConfig struct {
 	// File is the path of the ONNX file.
 	File string
-	// Inputs names the graph's inputs: input_ids, attention_mask and perhaps token_type_ids.
+	// Inputs names the graph's inputs: input_ids, and perhaps attention_mask, token_type_ids and
+	// position_ids. They take int64.
 	Inputs []string
+	// Int32 names those of Inputs that take int32.
+	Int32 []string
 	// Output names the graph's output, float32 [rows, Width].
 	Output string
 	Width  int
+	// States says that the output is [rows, length, Width].
+	States bool
+	// Half says that the output is float16; it is given as float32.
+	Half bool
 	// Provider is one of Providers, never "auto".
 	Provider string
 	// Device is the accelerator's number; unused on a CPU.

@@ -106,7 +106,13 @@ func (l *locals) event(ev inference.Event) {
 	switch ev.Kind {
 	case inference.EventLoaded:
 		log.Info("model loaded", "provider", ev.Provider, "variant", ev.Variant,
-			"tokens_per_second", int(ev.TokensPerSecond), "max_tokens", ev.MaxTokens, "took", ev.Took.Round(time.Millisecond).String())
+			"tokens_per_second", int(ev.TokensPerSecond), "max_tokens", ev.MaxTokens, "checked", ev.Checked, "took", ev.Took.Round(time.Millisecond).String())
+		if ev.Checked == models.CheckedCompany {
+			log.Warn("model is unchecked: others wrote its files, which bring no answers to compare with", "change_in_company", ev.Company)
+		}
+		for _, note := range ev.Notes {
+			log.Warn("model note: " + note)
+		}
 		l.metrics.SetProvider(ev.Model, ev.Provider, ev.Variant)
 	case inference.EventProviderRefused:
 		level := slog.LevelDebug

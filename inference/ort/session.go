@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -58,18 +59,15 @@ func (s *session) Run(ctx context.Context, batch inference.Batch) (inference.Out
 	if err != nil {
 		return inference.Output{}, err
 	}
-	// The output's size is known, so the runtime writes into memory of ours: nothing is
-	// copied, and the values stay ours after the tensor is gone.
-	out := inference.Output{Width: s.cfg.Width, Values: make([]float32, batch.Rows*s.cfg.Width)}
-	tensor, err := onnx.NewTensor(onnx.NewShape(int64(batch.Rows), int64(s.cfg.Width)), out.Values)
+	out, err := newOutput(s.cfg, batch)
 	if err != nil {
 		return inference.Output{}, err
 	}
-	defer func() { _ = tensor.Destroy() }()
-	if err := s.run(ctx, tensors, tensor); err != nil {
+	defer out.destroy()
+	if err := s.run(ctx, tensors, out.tensor); err != nil {
 		return inference.Output{}, err
 	}
-	return out, nil
+	return out.values(), nil
 }
 
 func (s *session) run(ctx context.Context, inputs []onnx.Value, output onnx.Value) error {
@@ -112,20 +110,31 @@ func classify(err error) error {
 // inputs wraps the batch's slices as tensors in the order of the session's input names.
 func (s *session) inputs(batch inference.Batch) ([]onnx.Value, error) {
 	shape := onnx.NewShape(int64(batch.Rows), int64(batch.Length))
-	data := map[string][]int64{"input_ids": batch.IDs, "attention_mask": batch.Mask, "token_type_ids": batch.Types}
+	data := map[string][]int64{"input_ids": batch.IDs, "attention_mask": batch.Mask, "token_type_ids": batch.Types, "position_ids": batch.Positions}
 	tensors := make([]onnx.Value, 0, len(s.cfg.Inputs))
 	for _, name := range s.cfg.Inputs {
 		values := data[name]
 		if len(values) != batch.Rows*batch.Length {
 			return tensors, fmt.Errorf("input %q holds %d values, want %d x %d", name, len(values), batch.Rows, batch.Length)
 		}
-		tensor, err := onnx.NewTensor(shape, values)
+		tensor, err := s.input(name, shape, values)
 		if err != nil {
 			return tensors, fmt.Errorf("input %q: %w", name, err)
 		}
 		tensors = append(tensors, tensor)
 	}
 	return tensors, nil
+}
+
+func (s *session) input(name string, shape onnx.Shape, values []int64) (onnx.Value, error) {
+	if !slices.Contains(s.cfg.Int32, name) {
+		return onnx.NewTensor(shape, values)
+	}
+	narrow := make([]int32, len(values))
+	for i, v := range values {
+		narrow[i] = int32(v) //nolint:gosec // ids and positions are below the vocabulary's size and the maximum length
+	}
+	return onnx.NewTensor(shape, narrow)
 }
 
 func destroy(tensors []onnx.Value) {

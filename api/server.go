@@ -33,6 +33,9 @@ type Options struct {
 	BytesInFlight int64
 	// MaxInputs and MaxDocuments bound one request. Defaults 2048 and 1000.
 	MaxInputs, MaxDocuments int
+	// MaxStateBytes bounds the token states that one request may ask for: tokens × width × 4.
+	// Default 32 MiB.
+	MaxStateBytes int64
 	// RequestTimeout bounds a request from its header to its answer; the header
 	// X-Request-Timeout (seconds) may only shorten it. Default 300 s.
 	RequestTimeout time.Duration
@@ -62,6 +65,7 @@ const (
 	defaultBytesInFlight = 512 << 20
 	defaultMaxInputs     = 2048
 	defaultMaxDocuments  = 1000
+	defaultMaxStateBytes = 32 << 20
 	defaultTimeout       = 300 * time.Second
 
 	// headerLimit is the largest request header, that is, the read buffer.
@@ -144,6 +148,7 @@ func (s *Server) routes() {
 	}
 	s.post("/rerank", openAI, s.eitherRerank)
 	s.post("/embed", teiEmbed, s.teiEmbed)
+	s.post("/embed_all", teiEmbed, s.teiEmbedAll)
 	for _, path := range []string{"/v1/models", "/models"} {
 		s.get(path, s.listModels)
 		s.get(path+"/*", s.oneModel)
@@ -164,6 +169,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.BytesInFlight, defaultBytesInFlight)
 	setDefault(&o.MaxInputs, defaultMaxInputs)
 	setDefault(&o.MaxDocuments, defaultMaxDocuments)
+	setDefault(&o.MaxStateBytes, defaultMaxStateBytes)
 	setDefault(&o.RequestTimeout, defaultTimeout)
 	setDefault(&o.TokenIDs, TokenIDsCL100K)
 	o.CORSOrigins = slices.Clone(o.CORSOrigins)
@@ -190,6 +196,7 @@ func (o Options) validate() error {
 	check(o.GzipFrom >= 0, "GzipFrom (server.gzip_from) is %d; it must not be negative", o.GzipFrom)
 	check(o.MaxInputs > 0, "MaxInputs (server.max_inputs) is %d; it must be positive", o.MaxInputs)
 	check(o.MaxDocuments > 0, "MaxDocuments (server.max_documents) is %d; it must be positive", o.MaxDocuments)
+	check(o.MaxStateBytes > 0, "MaxStateBytes (server.max_state_bytes) is %d; it must be positive", o.MaxStateBytes)
 	check(o.RequestTimeout > 0, "RequestTimeout (server.request_timeout) is %s; it must be positive", o.RequestTimeout)
 	modes := []TokenIDMode{TokenIDsCL100K, TokenIDsModel, TokenIDsRefuse}
 	check(slices.Contains(modes, o.TokenIDs), "TokenIDs (server.token_ids) is %q; it must be one of %q", o.TokenIDs, modes)

@@ -153,6 +153,7 @@ func apiOptions(cfg *config.Config, catalog *models.Catalog, base context.Contex
 		BodyLimit:      int64(cfg.Server.BodyLimit),
 		BytesInFlight:  int64(cfg.Server.BytesInFlight),
 		MaxInputs:      cfg.Server.MaxInputs,
+		MaxStateBytes:  int64(cfg.Server.MaxStateBytes),
 		MaxDocuments:   cfg.Server.MaxDocuments,
 		RequestTimeout: timeout,
 		TokenIDs:       api.TokenIDMode(cfg.Server.TokenIDs),

@@ -51,6 +51,7 @@ type Batcher[T, R any] struct {
 	mu      sync.Mutex
 	queue   queue
 	meter   meter
+	allowed int // runners that may exist; Options.Runners until SetRunners
 	runnerN int // runners that exist
 	closed  bool
 	timer   *time.Timer // nil without Delay; starts a runner when the delay has passed
@@ -65,7 +66,7 @@ func New[T, R any](run RunFunc[T, R], opts Options[T]) (*Batcher[T, R], error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Batcher[T, R]{run: run, opts: opts, queue: newQueue(opts.limits())}
+	b := &Batcher[T, R]{run: run, opts: opts, allowed: opts.Runners, queue: newQueue(opts.limits())}
 	if opts.Delay > 0 {
 		b.timer = time.AfterFunc(opts.Delay, b.wake)
 		b.timer.Stop()
@@ -203,8 +204,19 @@ func (b *Batcher[T, R]) expire(c *caller) {
 	}
 }
 
+// SetRunners changes how many batches may run at the same time, from now on: those that run
+// go on. With 0, what waits stays in the queue; after Close it is refused.
+func (b *Batcher[T, R]) SetRunners(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.allowed = max(n, 0)
+	b.dispatch()
+	b.refuse()
+}
+
 // Close refuses new callers, runs what was admitted, and returns when every runner has ended.
-// It may be called several times and at once; each call waits. It has no error of its own.
+// Where no runner is allowed, what was admitted is refused too. It may be called several times
+// and at once; each call waits. It has no error of its own.
 func (b *Batcher[T, R]) Close() error {
 	b.mu.Lock()
 	b.closed = true
@@ -212,7 +224,19 @@ func (b *Batcher[T, R]) Close() error {
 		b.timer.Stop()
 	}
 	b.dispatch()
+	b.refuse()
 	b.mu.Unlock()
 	b.runners.Wait()
 	return nil
+}
+
+// refuse ends what waits after Close when nothing may run it. The lock is held.
+func (b *Batcher[T, R]) refuse() {
+	if !b.closed || b.allowed > 0 {
+		return
+	}
+	for first := b.queue.byAge.first; first != nil; first = b.queue.byAge.first {
+		b.queue.end(first.value, ErrClosed)
+	}
+	b.queue.index.compact()
 }

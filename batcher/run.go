@@ -12,7 +12,7 @@ import (
 // dispatch starts runners for what waits, as many as are allowed and of use, or sees to it
 // that the delay's end does. The lock is held.
 func (b *Batcher[T, R]) dispatch() {
-	idle := min(b.opts.Runners-b.runnerN, b.queue.items)
+	idle := min(b.allowed-b.runnerN, b.queue.items)
 	if idle <= 0 {
 		return
 	}
@@ -48,8 +48,8 @@ func (b *Batcher[T, R]) runner() {
 	}
 }
 
-// next forms the batch to run now. When there is none, the calling runner no longer counts:
-// both happen under one lock, so that nothing is admitted unseen in between.
+// next forms the batch to run now. When there is none, or a runner too many, the calling runner
+// no longer counts: both happen under one lock, so that nothing is admitted unseen in between.
 func (b *Batcher[T, R]) next() *batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -57,7 +57,7 @@ func (b *Batcher[T, R]) next() *batch {
 	for {
 		now := time.Now()
 		var picked *batch
-		if kept != nil || (b.queue.items > 0 && b.hold(now) <= 0) {
+		if kept != nil || (b.runnerN <= b.allowed && b.queue.items > 0 && b.hold(now) <= 0) {
 			picked = b.queue.pick(now, kept)
 		}
 		if picked == nil {

@@ -105,7 +105,7 @@ func (b *Batcher[T, R]) Stats() Stats {
 // predict is the wait of what would be queued now: what runs and what waits has to be run
 // first, less what has been run since the last batch ended.
 func (b *Batcher[T, R]) predict(now time.Time) time.Duration {
-	if b.meter.rate() == 0 || (b.queue.items == 0 && b.runnerN < b.opts.Runners) {
+	if b.meter.rate() == 0 || (b.queue.items == 0 && b.runnerN < b.allowed) {
 		return 0
 	}
 	ahead := b.meter.drain(float64(b.queue.cost + b.meter.inFlight))

@@ -245,3 +245,52 @@ func TestEveryCallerGone(t *testing.T) {
 		require.Equal(t, [][]int{{1}, {3}}, e.batches)
 	})
 }
+
+// The number of runners changes while batches run: fewer keep what waits in the queue, more
+// take it up at once.
+func TestRunnersComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := options()
+		opts.Runners, opts.MaxItems = 2, 1
+		e := newEngine()
+		b := start(t, e, opts)
+		one, two, three := send(b, Call{}, piece{5, 1}), send(b, Call{}, piece{5, 2}), send(b, Call{}, piece{5, 3})
+		b.SetRunners(1)
+		pass(time.Second)
+		require.True(t, one.done && two.done, "what runs goes on")
+		require.Equal(t, 1, b.Stats().Running)
+		four := send(b, Call{}, piece{5, 4})
+		b.SetRunners(0)
+		pass(time.Second)
+		require.True(t, three.done)
+		require.False(t, four.done)
+		require.Equal(t, 1, b.Stats().Items)
+		pass(time.Hour)
+		b.SetRunners(2)
+		pass(time.Second)
+		require.Equal(t, time.Hour+2*time.Second, four.took)
+		require.NoError(t, b.Close())
+		require.Equal(t, [][]int{{1}, {2}, {3}, {4}}, e.ids)
+	})
+}
+
+// Without a runner Close refuses what waits, whichever comes first.
+func TestCloseWithoutARunnerRefuses(t *testing.T) {
+	for name, end := range map[string]func(*Batcher[piece, int]){
+		"runners go, then Close": func(b *Batcher[piece, int]) { b.SetRunners(0); _ = b.Close() },
+		"Close, then runners go": func(b *Batcher[piece, int]) { go func() { _ = b.Close() }(); synctest.Wait(); b.SetRunners(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, _ := queued(t, options())
+				waiting := send(b, Call{}, piece{5, 1}, piece{50, 2})
+				end(b)
+				synctest.Wait()
+				require.ErrorIs(t, waiting.err, ErrClosed)
+				require.Zero(t, b.Stats().Items)
+				pass(time.Second)
+				require.NoError(t, b.Close())
+			})
+		})
+	}
+}

@@ -103,7 +103,8 @@ type Model struct {
 	GPUVariant       string        `key:"gpu_variant" enum:"|auto|fp32|fp16|int8|packed|trt" or:".onnx" doc:"in place of variant where a GPU runs the model; empty: variant"`
 	Pooling          string        `key:"pooling" doc:"for a folder that others wrote without a modules.json: mean, cls, lasttoken, max, mean_sqrt_len_tokens or weightedmean, several joined by commas; empty: lasttoken for decoders, else mean"`
 	Provider         string        `key:"provider" enum:"|auto|cpu|cuda|tensorrt|openvino" doc:"in place of runtime.provider; empty: runtime.provider"`
-	Devices          []int         `key:"devices" def:"0" need:"at least one GPU's number" doc:"number of the GPU; this version refuses more than one"`
+	Devices          []int         `key:"devices" def:"0" need:"at least one GPU's number" doc:"numbers of the GPUs that run the model, from one queue"`
+	Sessions         int           `key:"sessions" max:"16" doc:"copies of the model on each device, which run at the same time; each takes the model's memory, and on a CPU its share of the threads; 0: auto (CPU 1; GPU 2 up to 512 MiB of weights, else 1)"`
 	MaxLength        int           `key:"max_length" doc:"cut inputs to so many tokens; 0: what the model's files say"`
 	MaxDocumentChars int           `key:"max_document_chars" doc:"cut rerank documents to so many characters; 0: no cut"`
 	Optional         bool          `key:"optional" def:"false" doc:"start without the model when its files are absent"`
@@ -122,7 +123,7 @@ type Cache struct {
 // Batcher is how requests for one model are gathered into runs.
 type Batcher struct {
 	MaxItems        int           `key:"max_items" doc:"texts of one run; 0: auto"`
-	MaxTokens       int           `key:"max_tokens" doc:"tokens of one run, padding included; 0: what takes about 200 ms on a CPU, 15 ms on a GPU"`
+	MaxTokens       int           `key:"max_tokens" doc:"tokens of one run, padding included; 0: what takes about 100 ms on a CPU, 15 ms on a GPU"`
 	Delay           time.Duration `key:"delay" def:"0s" doc:"how long a text may wait for company while nothing runs"`
 	QueueTimeout    time.Duration `key:"queue_timeout" def:"5s" doc:"longest wait until a request's first text starts; beyond it 503; 0s: auto"`
 	MaxQueuedItems  int           `key:"max_queued_items" def:"8192" doc:"texts that may wait; beyond it 429; 0: auto"`
@@ -156,6 +157,7 @@ func (m Model) spec(c *Config) models.Spec {
 		GPUVariant:       m.GPUVariant,
 		Pooling:          m.Pooling,
 		Devices:          append([]int(nil), m.Devices...),
+		Sessions:         m.Sessions,
 		MaxLength:        m.MaxLength,
 		Optional:         m.Optional,
 		MaxDocumentChars: m.MaxDocumentChars,

@@ -41,6 +41,7 @@ const (
 	EventProviderRefused EventKind = "provider refused" // Err says why; the next candidate is tried
 	EventLoaded          EventKind = "loaded"
 	EventFailed          EventKind = "failed"
+	EventLost            EventKind = "lost" // nothing in this process mends the model: end it
 	EventReopened        EventKind = "reopened"
 	EventClosed          EventKind = "closed"
 )

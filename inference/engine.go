@@ -21,7 +21,8 @@ type engine struct {
 
 	encoder         tokenizer.Encoder
 	tokenizer       *tokenizer.Tokenizer
-	keeper          *keeper
+	sessions        *pool
+	buffers         *buffers
 	batcher         *batcher.Batcher[work, struct{}]
 	results         *cache.Cache[[]float32]
 	keepsRerank     bool // reranking keeps results too
@@ -40,26 +41,32 @@ func (e *engine) Tasks() []models.Task { return canDo(e.manifest.Task) }
 
 // Status implements models.Model.
 func (e *engine) Status() models.Status {
-	status, stats := e.keeper.Status(), e.batcher.Stats()
+	status, stats := e.sessions.Status(), e.batcher.Stats()
 	status.Queue = models.Queue{Items: stats.Items, Tokens: stats.Cost, Oldest: stats.Oldest}
 	status.Cache = models.CacheStatus(e.results.Stats())
 	return status
 }
 
-// run pads, runs and hands out rows. Each result is one row, [Width].
+// run pads, runs and hands out rows. Each result is one row, [Width], and the caller's own.
 func (e *engine) run(ctx context.Context, items []tokenizer.Encoding) ([][]float32, error) {
-	out, err := e.keeper.Run(ctx, e.padder.pad(items))
-	if errors.Is(err, ErrOutOfMemory) {
-		return nil, fmt.Errorf("%w: %w", batcher.ErrOutOfMemory, err)
+	buf := e.buffers.get()
+	out, err := e.sessions.Run(ctx, e.padder.padIn(buf, items))
+	if errors.Is(err, errHung) {
+		return nil, err // and with it the buffer, which the run may still write to
 	}
-	if err != nil {
+	defer e.buffers.put(buf)
+	if len(out.Values) > 0 {
+		buf.values = out.Values
+	}
+	switch {
+	case errors.Is(err, ErrOutOfMemory) && len(items) == 1:
+		return nil, &noMemoryError{tokens: items[0].Len(), cause: err}
+	case errors.Is(err, ErrOutOfMemory):
+		return nil, fmt.Errorf("%w: %w", batcher.ErrOutOfMemory, err)
+	case err != nil:
 		return nil, err
 	}
-	rows := make([][]float32, len(items))
-	for i := range rows {
-		rows[i] = out.Row(i)
-	}
-	return rows, nil
+	return out.rows(len(items)), nil
 }
 
 // Close implements Model.
@@ -68,8 +75,8 @@ func (e *engine) Close() error {
 	if e.batcher != nil {
 		problems = append(problems, e.batcher.Close())
 	}
-	if e.keeper != nil {
-		problems = append(problems, e.keeper.Close())
+	if e.sessions != nil {
+		problems = append(problems, e.sessions.Close())
 	}
 	if e.encoder != nil {
 		problems = append(problems, e.encoder.Close())

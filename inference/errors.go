@@ -3,6 +3,7 @@ package inference
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/quadrate-maas/quadrate/batcher"
 	"github.com/quadrate-maas/quadrate/models"
@@ -17,6 +18,7 @@ func (e *engine) failure(err error, op string) error {
 func (e *engine) kind(err error) *models.Error {
 	var full *batcher.QueueFullError
 	var large *batcher.TooLargeError
+	var alone *noMemoryError
 	switch {
 	case errors.As(err, &large):
 		return models.Errorf(models.KindTooLarge, "the request has %d %s, and the whole queue of model %q holds %d (%s)", large.Asked, unit(large.Limit), e.name, large.Max, setting(large.Limit))
@@ -28,6 +30,12 @@ func (e *engine) kind(err error) *models.Error {
 		return models.Errorf(models.KindShuttingDown, "model %q is shutting down", e.name)
 	case errors.Is(err, batcher.ErrRunTimeout):
 		return models.Errorf(models.KindUnavailable, "a run of model %q outlasted its limit and was given up", e.name)
+	case errors.As(err, &alone):
+		return models.Errorf(models.KindTooLarge, "an input of %d tokens, alone in its run, found too little memory in model %q (runtime.gpu_mem_limit, models[].max_length)", alone.tokens, e.name)
+	case errors.Is(err, batcher.ErrOutOfMemory):
+		return models.Errorf(models.KindUnavailable, "a run of model %q found too little memory, halved too (models[].batcher.max_tokens, runtime.gpu_mem_limit)", e.name)
+	case errors.Is(err, ErrDevice), errors.Is(err, ErrLost):
+		return models.Errorf(models.KindUnavailable, "the device of model %q failed; the server is about to end", e.name)
 	case errors.Is(err, context.DeadlineExceeded):
 		return models.Errorf(models.KindDeadline, "the request's time ran out in model %q", e.name)
 	case errors.Is(err, context.Canceled):
@@ -36,6 +44,19 @@ func (e *engine) kind(err error) *models.Error {
 		return models.Errorf(models.KindInternal, "model %q failed", e.name)
 	}
 }
+
+// noMemoryError says that one input alone found too little memory. Repeating it is of no use,
+// so it is not batcher.ErrOutOfMemory.
+type noMemoryError struct {
+	tokens int
+	cause  error
+}
+
+func (e *noMemoryError) Error() string {
+	return fmt.Sprintf("one input of %d tokens: %v", e.tokens, e.cause)
+}
+
+func (e *noMemoryError) Unwrap() error { return e.cause }
 
 // The batcher speaks of items and cost; the configuration of items and tokens.
 func unit(limit batcher.Limit) string {

@@ -46,13 +46,16 @@ func (e *wordEncoder) Close() error {
 // fakeSession computes, for each row, the mean over its real tokens of sin(id × (k+1)) for
 // the number k: like a model, it depends on every token of its row and on no other row.
 type fakeSession struct {
-	width  int
-	before func(ctx context.Context, b Batch) error // may fail or block a run
-	spoil  func(row []float32)                      // changes an answer
+	width   int
+	before  func(ctx context.Context, b Batch) error // may fail or block a run
+	spoil   func(row []float32)                      // changes an answer
+	closing time.Duration                            // that Close takes
 
 	mu     sync.Mutex
 	rows   int
 	runs   int
+	under  int // runs under way
+	ended  *sync.Cond
 	closed bool
 }
 
@@ -60,6 +63,8 @@ var _ Session = (*fakeSession)(nil)
 
 func (s *fakeSession) Run(ctx context.Context, b Batch) (Output, error) {
 	s.mu.Lock()
+	s.under++
+	defer s.end()
 	s.rows += b.Rows
 	s.runs++
 	s.mu.Unlock()
@@ -68,7 +73,7 @@ func (s *fakeSession) Run(ctx context.Context, b Batch) (Output, error) {
 			return Output{}, err
 		}
 	}
-	out := Output{Width: s.width, Values: make([]float32, b.Rows*s.width)}
+	out := Output{Width: s.width, Values: resized(b.Memory, b.Rows*s.width)}
 	for i := range b.Rows {
 		s.row(b, i, out.Row(i))
 		if s.spoil != nil {
@@ -92,10 +97,28 @@ func (s *fakeSession) row(b Batch, i int, out []float32) {
 }
 
 func (s *fakeSession) Close() error {
+	time.Sleep(s.closing)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for s.ended = sync.NewCond(&s.mu); s.under > 0; {
+		s.ended.Wait()
+	}
 	s.closed = true
 	return nil
+}
+
+func (s *fakeSession) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.under--; s.ended != nil {
+		s.ended.Broadcast()
+	}
+}
+
+func (s *fakeSession) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // counted returns how many rows were computed since the last call.

@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"runtime/debug"
 	"time"
 
-	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/batcher"
 )
 
-// errClosing ends a wait for a session that will not come back.
-var errClosing = errors.New("the model is being closed")
+var (
+	// errHung is what a run gives that does not come back although it was told to.
+	errHung = errors.New("the run did not end when it was told to")
+	// ErrLost says that only a new process can serve the model again.
+	ErrLost = errors.New("lost for this process")
+)
 
 const (
 	firstReopen = time.Second
@@ -19,157 +23,145 @@ const (
 
 	// suspicious is how many runs must fail one after the other before the session is checked.
 	suspicious = 3
+
+	// A run that is told to end does so after the kernel in hand. Its callers wait hungAfter
+	// for that, and the process lostAfter longer: native code cannot be ended from outside.
+	hungAfter = 2 * time.Second
+	lostAfter = 30 * time.Second
+
+	// checkLimit ends a reference run, which may have an engine to build first.
+	checkLimit = 10 * time.Minute
 )
 
-// keeper owns a model's session. A run that outlasted its limit may have left the session in
-// any state, and one that fails again and again may be broken for good; the first is certain,
+// keeper owns one session of a pool. A run that outlasted its limit may have left the session
+// in any state, and one that fails again and again may be broken for good; the first is certain,
 // the second is found out with the reference inputs, since the requests may be at fault. Then
-// keeper closes the session, marks the model failed, and opens another until one passes the
-// load check. Runs that come meanwhile wait, as long as their context lasts.
+// keeper closes the session and opens another until one passes the load check; until then its
+// pool gives it no runs. A device that is beyond repair, and a session that cannot be closed
+// because a run in it never ends, are reported as lost: nothing in this process mends them.
 type keeper struct {
-	open  func(ctx context.Context) (Session, error)
-	check func(ctx context.Context, s Session) error
-	event func(Event)
-
-	ctx     context.Context // ends at Close
-	cancel  context.CancelFunc
-	reopens sync.WaitGroup
-
-	mu      sync.Mutex
-	session Session       // nil while there is none
-	back    chan struct{} // closed when session is set again
-	failed  int           // runs that failed since the last that did not
-	status  models.Status
+	pool    *pool
+	open    func(ctx context.Context) (Session, error)
+	session Session // nil while there is none; set while the keeper is in no runner's hands
+	failed  int     // runs that failed since the last that did not
 }
 
-// newKeeper keeps a session, which open has made and check has passed.
-func newKeeper(s Session, open func(context.Context) (Session, error), check func(context.Context, Session) error, event func(Event)) *keeper {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &keeper{open: open, check: check, event: event, ctx: ctx, cancel: cancel, session: s, status: models.Status{State: models.StateReady}}
-}
-
-// Run runs a batch on the present session.
-func (k *keeper) Run(ctx context.Context, b Batch) (Output, error) {
-	s, err := k.acquire(ctx)
-	if err != nil {
-		return Output{}, err
-	}
-	if err := ctx.Err(); err != nil {
-		return Output{}, err // no fault of the session's
-	}
-	out, err := s.Run(ctx, b)
+// run runs a batch and reports whether the session may be given the next.
+func (k *keeper) run(ctx context.Context, b Batch) (out Output, healthy bool, err error) {
+	out, err = attempt(ctx, k.session, b)
 	switch {
 	case err == nil:
-		k.count(0)
-	case ctx.Err() != nil:
-		k.replace(s, "a run outlasted its limit", err)
-	case !errors.Is(err, ErrOutOfMemory) && k.count(1) >= suspicious:
-		k.suspect(ctx, s)
-	}
-	return out, err
-}
-
-// count counts failed runs; 0 starts anew.
-func (k *keeper) count(failed int) int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if failed == 0 {
 		k.failed = 0
+		return out, true, nil
+	case errors.Is(err, ErrDevice):
+		k.pool.lose(fmt.Errorf("its device failed: %w", err))
+		return out, false, err
+	case ctx.Err() != nil:
+		k.replace("a run outlasted its limit", err)
+		return out, false, err
+	case errors.Is(err, ErrOutOfMemory):
+		return out, true, err
 	}
-	k.failed += failed
-	return k.failed
-}
-
-// suspect replaces s when it does not pass the load check any more.
-func (k *keeper) suspect(ctx context.Context, s Session) {
-	if err := k.check(ctx, s); err != nil {
-		k.replace(s, "its runs fail", err)
-		return
+	if k.failed++; k.failed < suspicious {
+		return out, true, err
 	}
-	k.count(0)
-}
-
-func (k *keeper) acquire(ctx context.Context) (Session, error) {
-	for {
-		k.mu.Lock()
-		s, back := k.session, k.back
-		k.mu.Unlock()
-		if s != nil {
-			return s, nil
-		}
-		select {
-		case <-back:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-k.ctx.Done():
-			return nil, errClosing
-		}
+	if reason := k.pool.check(ctx, guarded{k.session}); reason != nil {
+		k.replace("its runs fail", reason)
+		return out, false, err
 	}
-}
-
-// replace takes s out of service, unless another run has done so already.
-func (k *keeper) replace(s Session, reason string, cause error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.session != s || k.ctx.Err() != nil {
-		return
-	}
-	k.session, k.back = nil, make(chan struct{})
-	k.status = models.Status{State: models.StateFailed, Reason: reason + "; its session is being reopened"}
 	k.failed = 0
-	k.event(Event{Kind: EventFailed, Err: fmt.Errorf("%s: %w", reason, cause)})
-	k.reopens.Go(func() { k.reopen(s) })
+	return out, true, err
 }
 
-// reopen closes the old session and tries for a new one until it has it or the keeper closes.
-func (k *keeper) reopen(old Session) {
-	if err := old.Close(); err != nil {
-		k.event(Event{Kind: EventFailed, Err: fmt.Errorf("closing the failed session: %w", err)})
+// attempt runs a batch on a goroutine of its own, which it leaves behind when the run does not
+// end with ctx: the callers must be answered, and native code cannot be made to return.
+func attempt(ctx context.Context, s Session, b Batch) (Output, error) {
+	type result struct {
+		out Output
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			if v := recover(); v != nil {
+				r = result{err: &batcher.PanicError{Value: v, Stack: debug.Stack()}}
+			}
+			done <- r
+		}()
+		r.out, r.err = s.Run(ctx, b)
+	}()
+	select {
+	case r := <-done:
+		return r.out, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-done:
+		return r.out, r.err
+	case <-time.After(hungAfter):
+		return Output{}, fmt.Errorf("%w: %w", errHung, ctx.Err())
+	}
+}
+
+// guarded is a session whose runs are left behind when they do not end.
+type guarded struct{ Session }
+
+// Run implements Session.
+func (g guarded) Run(ctx context.Context, b Batch) (Output, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	return attempt(ctx, g.Session, b)
+}
+
+// replace opens another session on a goroutine of the pool's.
+func (k *keeper) replace(reason string, cause error) {
+	k.pool.down(reason, cause)
+	k.pool.reopens.Go(k.reopen)
+}
+
+// reopen closes the session and tries for a new one until it has it or the pool closes.
+func (k *keeper) reopen() {
+	p, old := k.pool, k.session
+	k.session, k.failed = nil, 0
+	if err := closeInTime(old); errors.Is(err, ErrLost) {
+		p.lose(err)
+		return
+	} else if err != nil {
+		p.event(Event{Kind: EventFailed, Err: fmt.Errorf("closing the failed session: %w", err)})
 	}
 	for wait := firstReopen; ; wait = min(2*wait, lastReopen) {
-		s, err := k.open(k.ctx)
+		s, err := k.open(p.ctx)
 		if err == nil {
-			k.resume(s)
+			k.session = s
+			p.up(k)
 			return
 		}
-		k.event(Event{Kind: EventFailed, Err: fmt.Errorf("reopening: %w", err)})
+		if errors.Is(err, ErrDevice) || errors.Is(err, ErrLost) {
+			p.lose(fmt.Errorf("reopening its session: %w", err))
+			return
+		}
+		p.event(Event{Kind: EventFailed, Err: fmt.Errorf("reopening: %w", err)})
 		select {
 		case <-time.After(wait):
-		case <-k.ctx.Done():
+		case <-p.ctx.Done():
 			return
 		}
 	}
 }
 
-func (k *keeper) resume(s Session) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.session = s
-	k.status = models.Status{State: models.StateReady}
-	close(k.back)
-	k.event(Event{Kind: EventReopened})
-}
-
-// Status is the model's state, without its queue.
-func (k *keeper) Status() models.Status {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.status
-}
-
-// Close ends reopening and closes the session; it waits for both.
-func (k *keeper) Close() error {
-	k.cancel()
-	k.reopens.Wait()
-	k.mu.Lock()
-	s := k.session
-	k.session = nil
-	if k.back == nil {
-		k.back = make(chan struct{})
-	}
-	k.mu.Unlock()
+// closeInTime closes a session, which waits for its runs; its goroutine is left behind when
+// that takes longer than lostAfter.
+func closeInTime(s Session) error {
 	if s == nil {
 		return nil
 	}
-	return s.Close()
+	done := make(chan error, 1)
+	go func() { done <- s.Close() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(lostAfter):
+		return fmt.Errorf("%w: its session did not close within %s, because a run in it does not end", ErrLost, lostAfter)
+	}
 }

@@ -37,7 +37,7 @@ func (l *lateSession) Run(ctx context.Context, b Batch) (Output, error) {
 		}
 		l.session = s
 	}
-	out, err := l.session.Run(ctx, b)
+	out, err := attempt(ctx, l.session, b)
 	if err == nil {
 		l.failed = 0
 		return out, nil
@@ -55,10 +55,7 @@ func (l *lateSession) Run(ctx context.Context, b Batch) (Output, error) {
 func (l *lateSession) drop() error {
 	s := l.session
 	l.session, l.failed = nil, 0
-	if s == nil {
-		return nil
-	}
-	return s.Close()
+	return closeInTime(s)
 }
 
 // Close implements Session: it waits for the run under way.

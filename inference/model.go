@@ -20,7 +20,8 @@ type Model interface {
 	// Tasks lists what the model can do, most natural first.
 	Tasks() []models.Task
 	// Close drains the queue, then frees the session and the tokenizer. New requests fail
-	// with KindShuttingDown from its start on.
+	// with KindShuttingDown from its start on. Its error wraps ErrLost when native code has
+	// not let go of a session: the runtime must not be closed then.
 	Close() error
 }
 
@@ -152,10 +153,7 @@ func (e *engine) openSession(ctx context.Context, spec models.Spec, deps Deps) e
 	}
 	var refused []error
 	for _, c := range list {
-		open := func(ctx context.Context) (Session, float64, error) {
-			return openChecked(ctx, spec, e.manifest, c, deps)
-		}
-		s, company, err := open(ctx)
+		company, err := e.openSessions(ctx, spec, c, deps)
 		if errors.Is(err, ErrProvider) {
 			e.event(Event{Kind: EventProviderRefused, Provider: c.provider, Asked: spec.Runtime.Provider == c.provider, Err: err})
 			refused = append(refused, err)
@@ -164,30 +162,10 @@ func (e *engine) openSession(ctx context.Context, spec models.Spec, deps Deps) e
 		if err != nil {
 			return fmt.Errorf("variant %s on %s: %w", c.variant, c.provider, err)
 		}
-		check := func(ctx context.Context, s Session) error { _, err := e.manifest.check(ctx, s, c.variant); return err }
-		reopen := func(ctx context.Context) (Session, error) { s, _, err := open(ctx); return s, err }
-		e.keeper = newKeeper(s, reopen, check, e.event)
 		e.info, e.chosen = describe(e.manifest, c, e.tokenizer, company), c
 		return nil
 	}
 	return errors.Join(refused...)
-}
-
-// openChecked also returns what the check measured of a text's company.
-func openChecked(ctx context.Context, spec models.Spec, m *Manifest, c candidate, deps Deps) (_ Session, company float64, err error) {
-	s, err := deps.NewSession(sessionConfig(spec, m, c))
-	if err != nil {
-		return nil, 0, err
-	}
-	if g := m.graphOf(c.variant); g.pooling != nil {
-		s = newPooling(s, g.pooling)
-	}
-	company, err = m.check(ctx, s, c.variant)
-	if err != nil {
-		_ = s.Close()
-		return nil, 0, err
-	}
-	return s, company, nil
 }
 
 func describe(m *Manifest, c candidate, t *tokenizer.Tokenizer, company float64) models.Info {
@@ -211,16 +189,18 @@ func describe(m *Manifest, c candidate, t *tokenizer.Tokenizer, company float64)
 }
 
 func (e *engine) openBatcher(ctx context.Context, spec models.Spec, deps Deps) (err error) {
-	if e.tokensPerSecond, err = speed(ctx, e.keeper, e.manifest); err != nil {
+	if e.tokensPerSecond, err = speed(ctx, e.sessions, e.manifest); err != nil {
 		return fmt.Errorf("measuring its speed: %w", err)
 	}
 	e.limits = sized(spec.Batcher, e.info.Provider, e.tokensPerSecond, deps.RequestTimeout)
 	if err := e.openCache(spec.Cache); err != nil {
 		return err
 	}
+	runners := len(e.sessions.keepers)
+	e.buffers = newBuffers(runners)
 	options := batcher.Options[work]{
 		Size:           work.Len,
-		Runners:        1,
+		Runners:        runners,
 		MaxItems:       e.limits.MaxItems,
 		MaxCost:        e.limits.MaxTokens,
 		Delay:          e.limits.Delay,
@@ -232,6 +212,9 @@ func (e *engine) openBatcher(ctx context.Context, spec models.Spec, deps Deps) (
 	if deps.OnRun != nil {
 		options.OnRun = func(stats batcher.RunStats) { deps.OnRun(spec.Name, stats) }
 	}
-	e.batcher, err = batcher.New(e.compute, options)
-	return err
+	if e.batcher, err = batcher.New(e.compute, options); err != nil {
+		return err
+	}
+	e.sessions.onResize(e.batcher.SetRunners)
+	return nil
 }

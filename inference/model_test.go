@@ -182,7 +182,6 @@ func TestAnOpenIsRefused(t *testing.T) {
 		"variant unknown":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Variant = "trt"; s.Runtime.Provider = "cpu" }, "variant trt is not known to this version, which has fp32, fp16, int8"},
 		"provider absent":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "cuda" }, "execution provider not available"},
 		"wrong task":        {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Tasks = []models.Task{models.TaskClassify} }, "tasks names classify, but the model was made for embed and can do [embed rerank]"},
-		"several devices":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Devices = []int{0, 1} }, "devices names 2 accelerators; this program runs a model on one"},
 		"unknown provider":  {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "openvino" }, `execution provider not available: "openvino"; this program has cpu and cuda`},
 		"no tolerance":      {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Variants["fp32"] = Variant{File: "model.onnx"} }, "variant fp32 has no tolerance to check it with"},
 		"another tokenizer": {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Reference[0].IDs[1]++ }, `tokenizer.json does not belong to the weights: reference 0 ("reference") gives ids [0 `},
@@ -248,12 +247,42 @@ func TestVariantOfEachProvider(t *testing.T) {
 
 func TestSizes(t *testing.T) {
 	s := sized(models.BatcherSpec{}, ProviderCPU, 10_000, 300*time.Second)
-	require.Equal(t, 2000, s.MaxTokens)
+	require.Equal(t, 1000, s.MaxTokens)
 	require.Equal(t, 3_000_000, s.MaxQueuedTokens)
 	require.Equal(t, 150, sized(models.BatcherSpec{MaxTokens: 150}, ProviderCPU, 10_000, time.Second).MaxTokens)
 	require.Equal(t, minBatchTokens, sized(models.BatcherSpec{}, ProviderCPU, 100, time.Second).MaxTokens)
 	require.Equal(t, 4*minBatchTokens, sized(models.BatcherSpec{}, ProviderCPU, 100, time.Second).MaxQueuedTokens)
 	require.Equal(t, maxBatchTokens, sized(models.BatcherSpec{}, ProviderCUDA, 1e9, time.Second).MaxTokens)
+}
+
+// The speed is that of the undisturbed runs: measuring ends as soon as three agree, and in any
+// case after a while.
+func TestTheMeasuredSpeedIsThatOfUndisturbedRuns(t *testing.T) {
+	for name, c := range map[string]struct {
+		took []time.Duration // of each run; the last goes on
+		runs int
+		best time.Duration
+	}{
+		"quiet":         {[]time.Duration{10 * time.Millisecond}, 3, 10 * time.Millisecond},
+		"disturbed":     {[]time.Duration{30 * time.Millisecond, 10 * time.Millisecond, 90 * time.Millisecond, 20 * time.Millisecond, 10 * time.Millisecond, 11 * time.Millisecond}, 6, 10 * time.Millisecond},
+		"never at rest": {[]time.Duration{100 * time.Millisecond, 130 * time.Millisecond, 160 * time.Millisecond, 190 * time.Millisecond}, 4, 100 * time.Millisecond},
+		"slow":          {[]time.Duration{time.Second, 2 * time.Second}, 2, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, runs := fakeManifest(models.TaskEmbed), 0
+				s := &fakeSession{width: fakeWidth, before: func(context.Context, Batch) error {
+					time.Sleep(c.took[min(runs, len(c.took)-1)])
+					runs++
+					return nil
+				}}
+				got, err := speed(t.Context(), s, m)
+				require.NoError(t, err)
+				require.InDelta(t, probeRows*fakeMaxLength/c.best.Seconds(), got, 1e-6)
+				require.Equal(t, c.runs, runs)
+			})
+		})
+	}
 }
 
 func TestRunsAreReported(t *testing.T) {
@@ -346,14 +375,14 @@ func TestASessionThatHangsIsReopened(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, models.StateFailed, model.Status().State)
 		require.Contains(t, model.Status().Reason, "outlasted its limit")
-		require.True(t, hung.closed)
+		require.True(t, hung.isClosed())
 		time.Sleep(firstReopen)
 		synctest.Wait()
 		require.Equal(t, models.StateReady, model.Status().State)
 		_, err = model.Embed(t.Context(), models.EmbedRequest{Inputs: []models.Input{{Text: "x"}}})
 		require.NoError(t, err)
 		require.NoError(t, model.Close())
-		require.True(t, fresh.closed)
+		require.True(t, fresh.isClosed())
 		require.Equal(t, []EventKind{EventLoaded, EventFailed, EventFailed, EventReopened, EventClosed}, events)
 	})
 }
@@ -394,7 +423,7 @@ func TestASessionWhoseRunsFailIsChecked(t *testing.T) {
 		for range suspicious {
 			wantKind(t, ask(), models.KindInternal, "")
 		}
-		require.True(t, broken.closed)
+		require.True(t, broken.isClosed())
 		require.Equal(t, models.StateReady, model.Status().State)
 		require.NoError(t, ask())
 		require.NoError(t, model.Close())
@@ -410,7 +439,11 @@ func TestPadding(t *testing.T) {
 	m := fakeManifest(models.TaskRerank)
 	m.Inputs = append(m.Inputs, "token_type_ids")
 	b := newPadder(m).pad([]tokenizer.Encoding{{IDs: []uint32{7, 8, 9}, Types: []uint8{0, 1, 1}}, {IDs: []uint32{5}}})
-	require.Equal(t, Batch{Rows: 2, Length: 3, IDs: []int64{7, 8, 9, 5, 1, 1}, Mask: []int64{1, 1, 1, 1, 0, 0}, Types: []int64{0, 1, 1, 0, 0, 0}}, b)
+	want := Batch{Rows: 2, Length: 3, IDs: []int64{7, 8, 9, 5, 1, 1}, Mask: []int64{1, 1, 1, 1, 0, 0}, Types: []int64{0, 1, 1, 0, 0, 0}}
+	require.Equal(t, want, b)
+	// What another batch has left in the arrays does not show.
+	used := &buffer{ids: []int64{9, 9, 9, 9, 9, 9, 9}, mask: []int64{1, 1, 1, 1, 1, 1, 1}, types: []int64{1, 1, 1, 1, 1, 1, 1}}
+	require.Equal(t, want, newPadder(m).padIn(used, []tokenizer.Encoding{{IDs: []uint32{7, 8, 9}, Types: []uint8{0, 1, 1}}, {IDs: []uint32{5}}}))
 }
 
 func TestMath(t *testing.T) {

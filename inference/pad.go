@@ -20,18 +20,24 @@ func newPadder(m *Manifest) padder {
 }
 
 // pad makes a [len(items), longest item] batch.
-func (p padder) pad(items []tokenizer.Encoding) Batch {
-	b := Batch{Rows: len(items)}
+func (p padder) pad(items []tokenizer.Encoding) Batch { return p.padIn(&buffer{}, items) }
+
+// padIn makes the batch in the arrays of a buffer, which belong to the batch from then on.
+func (p padder) padIn(buf *buffer, items []tokenizer.Encoding) Batch {
+	b := Batch{Rows: len(items), Memory: buf.values}
 	for _, item := range items {
 		b.Length = max(b.Length, item.Len())
 	}
 	size := b.Rows * b.Length
-	b.IDs, b.Mask = make([]int64, size), make([]int64, size)
+	buf.ids, buf.mask = resized(buf.ids, size), resized(buf.mask, size)
+	b.IDs, b.Mask = buf.ids, buf.mask
 	if p.types {
-		b.Types = make([]int64, size)
+		buf.types = resized(buf.types, size)
+		b.Types = buf.types
 	}
 	if p.positions {
-		b.Positions = make([]int64, size)
+		buf.positions = resized(buf.positions, size)
+		b.Positions = buf.positions
 	}
 	for i, item := range items {
 		p.row(b, i, item)
@@ -39,24 +45,25 @@ func (p padder) pad(items []tokenizer.Encoding) Batch {
 	return b
 }
 
+// row writes every number of row i: what was there is another batch's.
 func (p padder) row(b Batch, i int, item tokenizer.Encoding) {
-	at := i * b.Length
+	start, end := i*b.Length, (i+1)*b.Length
+	ids, mask := b.IDs[start:end], b.Mask[start:end]
 	for j, id := range item.IDs {
-		b.IDs[at+j] = int64(id)
-		b.Mask[at+j] = 1
+		ids[j], mask[j] = int64(id), 1
 	}
-	if p.padID != 0 {
-		for j := item.Len(); j < b.Length; j++ {
-			b.IDs[at+j] = p.padID
-		}
+	for j := item.Len(); j < b.Length; j++ {
+		ids[j], mask[j] = p.padID, 0
 	}
 	if p.positions {
-		p.count(b.Positions[at:at+b.Length], item.Len())
+		p.count(b.Positions[start:end], item.Len())
 	}
 	if p.types {
+		types := b.Types[start:end]
 		for j, t := range item.Types {
-			b.Types[at+j] = int64(t)
+			types[j] = int64(t)
 		}
+		clear(types[len(item.Types):])
 	}
 }
 

@@ -23,9 +23,6 @@ type candidate struct {
 // candidates lists the ways to run a model, the best first: the providers the spec allows,
 // each with the variant that the spec names or that suits the provider.
 func candidates(spec models.Spec, m *Manifest) ([]candidate, error) {
-	if len(spec.Devices) > 1 {
-		return nil, fmt.Errorf("devices names %d accelerators; this program runs a model on one", len(spec.Devices))
-	}
 	var list []candidate
 	var problems []error
 	for _, provider := range providers(spec.Runtime) {
@@ -88,7 +85,8 @@ func chooseVariant(wanted, provider string, m *Manifest) (string, error) {
 	return "", fmt.Errorf("variant %s for provider %s is not there, only %s; make it with scripts/export_onnx.sh %s --variant %s --out DIR, where DIR is the model's folder", order[0], provider, m.variantNames(), m.Source, order[0])
 }
 
-func sessionConfig(spec models.Spec, m *Manifest, c candidate) SessionConfig {
+// sessionConfig is that of one session on a device, which shares the processor with others.
+func sessionConfig(spec models.Spec, m *Manifest, c candidate, device, sessions int) SessionConfig {
 	g := m.graphOf(c.variant)
 	cfg := SessionConfig{
 		File:        inDir(spec, m.Variants[c.variant].File),
@@ -99,14 +97,12 @@ func sessionConfig(spec models.Spec, m *Manifest, c candidate) SessionConfig {
 		States:      g.pooling != nil,
 		Half:        g.output.half,
 		Provider:    c.provider,
+		Device:      device,
 		Threads:     spec.Runtime.Threads,
 		GPUMemLimit: spec.Runtime.GPUMemLimit,
 	}
-	if len(spec.Devices) > 0 {
-		cfg.Device = spec.Devices[0]
-	}
 	if cfg.Threads <= 0 {
-		cfg.Threads = threads(c.provider)
+		cfg.Threads = max(threads(c.provider)/sessions, 1)
 	}
 	return cfg
 }

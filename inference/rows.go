@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"slices"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/batcher"
@@ -42,7 +41,7 @@ func (e *engine) openCache(spec models.CacheSpec) (err error) {
 // limit may have ended since.
 func (e *engine) distrusting(tell func(Event)) func(Event) {
 	return func(ev Event) {
-		if e.results != nil && (ev.Kind == EventFailed || ev.Kind == EventReopened) {
+		if e.results != nil && (ev.Kind == EventFailed || ev.Kind == EventReopened || ev.Kind == EventLost) {
 			e.results.Clear()
 		}
 		tell(ev)
@@ -61,11 +60,7 @@ func (e *engine) compute(ctx context.Context, items []work) ([]struct{}, error) 
 		for i, n := range at {
 			batch[i] = items[n].Encoding
 		}
-		rows, err := e.run(ctx, batch)
-		for i, row := range rows {
-			rows[i] = slices.Clone(row) // not to keep the whole run's output for one row
-		}
-		return rows, err
+		return e.run(ctx, batch)
 	})
 	return make([]struct{}, len(items)), err
 }

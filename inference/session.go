@@ -33,7 +33,9 @@ func (o Output) Row(i int) []float32 {
 
 // Session runs one model graph. Run may be called by several goroutines at once; the batch
 // and the output belong to the caller again when it returns. A run whose context ends is
-// given up as soon as the runtime notices, and fails with the context's error.
+// given up as soon as the runtime notices, and fails with the context's error. Close waits for
+// runs under way, however long they take. An error of Run, or of making a session, wraps
+// ErrOutOfMemory or ErrDevice where one of them is the cause.
 type Session interface {
 	Run(ctx context.Context, batch Batch) (Output, error)
 	Close() error
@@ -77,3 +79,7 @@ var ErrProvider = errors.New("execution provider not available")
 
 // ErrOutOfMemory is wrapped by the error of a run that found too little memory.
 var ErrOutOfMemory = errors.New("out of memory")
+
+// ErrDevice is wrapped by the error of a run whose device is beyond repair for this process:
+// every further call would fail as well.
+var ErrDevice = errors.New("the device cannot be used any more by this process")

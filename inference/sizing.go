@@ -2,6 +2,7 @@ package inference
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/models"
@@ -10,8 +11,9 @@ import (
 
 const (
 	// How long one batch is to take, so that a single query that arrives behind one waits no
-	// longer than this.
-	batchTimeCPU = 200 * time.Millisecond
+	// longer than this. On a CPU a token costs the same in any batch of 256 tokens and more
+	// (docs/benchmarks/runners.md), so nothing is to be had from longer ones.
+	batchTimeCPU = 100 * time.Millisecond
 	batchTimeGPU = 15 * time.Millisecond
 
 	// Bounds of the measured token budget. The floor keeps small batches worth forming on a
@@ -23,10 +25,12 @@ const (
 	defaultMaxQueuedItems = 8192
 	defaultQueueTimeout   = 5 * time.Second
 
-	// Shape of the batch whose time is measured, and how often it is run.
+	// Shape of the batch whose time is measured. It is run until the fastest probeAgree runs
+	// differ by no more than probeSpread, or probeTime is over, and at least minProbes times.
 	probeRows, probeLength = 4, 64
-	minProbes, maxProbes   = 2, 8
-	probeTime              = 150 * time.Millisecond
+	minProbes, probeAgree  = 2, 3
+	probeSpread            = 1.1
+	probeTime              = 400 * time.Millisecond
 
 	// A run is given up after so many times what its longest item should take, and never
 	// before minRunLimit: by then something is broken, not slow.
@@ -36,28 +40,33 @@ const (
 
 // speed measures how many tokens a second the session does: the fastest of several runs of
 // 4 x 64 tokens, after the reference inputs have warmed it up. Other work on the machine makes
-// a run slower, never faster.
+// a run slower, never faster, so runs go on until the fastest ones agree.
 func speed(ctx context.Context, s Session, m *Manifest) (float64, error) {
+	batch := probe(m)
+	var took []time.Duration // ascending
+	for begin := time.Now(); len(took) < minProbes || !agree(took) && time.Since(begin) < probeTime; {
+		start := time.Now()
+		if _, err := s.Run(ctx, batch); err != nil {
+			return 0, err
+		}
+		took = append(took, time.Since(start))
+		slices.Sort(took)
+	}
+	return float64(batch.Rows*batch.Length) / max(took[0].Seconds(), 1e-6), nil
+}
+
+func agree(took []time.Duration) bool {
+	return len(took) >= probeAgree && float64(took[probeAgree-1]) <= probeSpread*float64(took[0])
+}
+
+// probe is a batch of the probe's shape, of ids that the references use.
+func probe(m *Manifest) Batch {
 	ids := m.Reference[0].IDs
 	row := tokenizer.Encoding{IDs: make([]uint32, min(probeLength, m.MaxLength))}
 	for i := range row.IDs {
 		row.IDs[i] = ids[i%len(ids)]
 	}
-	rows := make([]tokenizer.Encoding, probeRows)
-	for i := range rows {
-		rows[i] = row
-	}
-	batch := newPadder(m).pad(rows)
-	best := time.Duration(1<<63 - 1)
-	begin := time.Now()
-	for i := 0; i < minProbes || i < maxProbes && time.Since(begin) < probeTime; i++ {
-		start := time.Now()
-		if _, err := s.Run(ctx, batch); err != nil {
-			return 0, err
-		}
-		best = min(best, time.Since(start))
-	}
-	return float64(batch.Rows*batch.Length) / max(best.Seconds(), 1e-6), nil
+	return newPadder(m).pad(slices.Repeat([]tokenizer.Encoding{row}, probeRows))
 }
 
 // sized fills in what the spec leaves to the machine, from the measured tokens a second.

@@ -27,6 +27,7 @@ type states struct {
 	padder  padder
 	width   int
 	session stateSession
+	lose    func(cause error) // is told when only a new process helps
 	batcher *batcher.Batcher[tokenizer.Encoding, []float32]
 }
 
@@ -41,7 +42,7 @@ func (e *engine) openStates(spec models.Spec, deps Deps) (*states, error) {
 	if !ok {
 		return nil, nil
 	}
-	s := &states{padder: e.padder, width: cfg.Width, session: e.keeper}
+	s := &states{padder: e.padder, width: cfg.Width, session: e.sessions, lose: e.sessions.lose}
 	if e.manifest.graphOf(e.chosen.variant).pooling == nil {
 		s.session = &lateSession{slot: make(chan struct{}, 1), open: func(ctx context.Context) (Session, error) {
 			return e.openTokens(ctx, cfg, deps)
@@ -69,7 +70,7 @@ func (e *engine) openStates(spec models.Spec, deps Deps) (*states, error) {
 // statesConfig describes the session that gives states: the one that serves, where the states
 // are pooled here, or one of another output or file.
 func (e *engine) statesConfig(spec models.Spec) (SessionConfig, bool) {
-	cfg, g := sessionConfig(spec, e.manifest, e.chosen), e.manifest.graphOf(e.chosen.variant)
+	cfg, g := sessionConfig(spec, e.manifest, e.chosen, devicesOf(spec, e.chosen)[0], 1), e.manifest.graphOf(e.chosen.variant)
 	if e.manifest.Task != models.TaskEmbed || g.states.name == "" {
 		return cfg, false
 	}
@@ -85,9 +86,8 @@ func (e *engine) openTokens(ctx context.Context, cfg SessionConfig, deps Deps) (
 	if err != nil {
 		return nil, err
 	}
-	if err := e.manifest.checkStates(ctx, s, e.chosen.variant); err != nil {
-		_ = s.Close()
-		return nil, fmt.Errorf("%s: %w", cfg.File, err)
+	if err := e.manifest.checkStates(ctx, guarded{s}, e.chosen.variant); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", cfg.File, err), closeInTime(s))
 	}
 	return s, nil
 }
@@ -97,6 +97,9 @@ func (s *states) run(ctx context.Context, items []tokenizer.Encoding) ([][]float
 	b := s.padder.pad(items)
 	b.States = true
 	out, err := s.session.Run(ctx, b)
+	if errors.Is(err, ErrDevice) || errors.Is(err, ErrLost) {
+		s.lose(fmt.Errorf("token states: %w", err))
+	}
 	if errors.Is(err, ErrOutOfMemory) {
 		return nil, fmt.Errorf("%w: %w", batcher.ErrOutOfMemory, err)
 	}

@@ -21,6 +21,8 @@ type Spec struct {
 	Pooling string
 	// Devices are the accelerators' numbers; one set of sessions each, one queue.
 	Devices []int
+	// Sessions of the model on each device, each of which holds its own weights; 0: auto.
+	Sessions int
 	// MaxLength cuts inputs to so many tokens; 0: what the model's files say.
 	MaxLength int
 	// Optional lets the server start when the model's files are absent.

@@ -43,6 +43,8 @@ type locals struct {
 	log     *slog.Logger
 	metrics *metrics.Metrics
 	timeout time.Duration
+	// end ends the program; it is told of the first model that only a new process can serve.
+	end context.CancelCauseFunc
 
 	entries []models.Entry
 	loaded  []inference.Model
@@ -122,16 +124,23 @@ func (l *locals) event(ev inference.Event) {
 		log.Log(context.Background(), level, "execution provider not available, trying the next", "provider", ev.Provider, "reason", ev.Err)
 	case inference.EventFailed:
 		log.Error("model failed", "error", ev.Err)
+	case inference.EventLost:
+		log.Error("model lost: the process ends, to be started anew", "error", ev.Err)
+		l.end(fmt.Errorf("%w: model %s: %w", errRestart, ev.Model, ev.Err))
 	default:
 		log.Info("model " + string(ev.Kind))
 	}
 }
 
-// close drains and closes the models, then the runtime.
+// close drains and closes the models, then the runtime, unless a model has left native code
+// running: ending the runtime under it would crash or hang.
 func (l *locals) close() error {
 	var problems []error
 	for _, model := range l.loaded {
 		problems = append(problems, model.Close())
+	}
+	if err := errors.Join(problems...); errors.Is(err, inference.ErrLost) {
+		return err
 	}
 	return errors.Join(append(problems, l.runtime.Close())...)
 }

@@ -27,6 +27,9 @@ func main() {
 	case err == nil:
 	case errors.Is(err, errUsage):
 		os.Exit(2)
+	case errors.Is(err, errRestart):
+		fmt.Fprintln(os.Stderr, "quadrate:", err)
+		os.Exit(3)
 	default:
 		fmt.Fprintln(os.Stderr, "quadrate:", err)
 		os.Exit(1)

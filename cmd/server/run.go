@@ -74,6 +74,10 @@ func usage(flags *flag.FlagSet) {
 
 `)
 	flags.PrintDefaults()
+	fmt.Fprint(flags.Output(), `
+Exit status: 0 stopped, 1 failed, 2 wrong usage, 3 a model's device failed or a run on it
+does not end: start the program anew.
+`)
 }
 
 // check answers -check: where the server will listen and what it will serve, and every reason

@@ -18,15 +18,28 @@ import (
 	"github.com/quadrate-maas/quadrate/tokenizer/cl100k"
 )
 
-// serve starts listening, loads the models while it answers that it is not ready yet, and
-// serves until ctx ends. It shuts down in this order: not ready, drain delay, HTTP, batchers
-// and sessions, ONNX Runtime.
-func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func(addr string)) (err error) {
-	log := newLogger(cfg.Log, stdout)
+// lostTimeout is what other models' requests have to finish when the process ends because a
+// model is lost; whatever takes longer would keep that model away for longer.
+const lostTimeout = 10 * time.Second
+
+// errRestart ends the program for its supervisor to start it anew: a device, or a run on it,
+// is beyond what this process can mend.
+var errRestart = errors.New("the process must be started anew")
+
+func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func(addr string)) error {
 	runtime, err := newLocalRuntime(cfg)
 	if err != nil {
 		return err
 	}
+	return serveOn(ctx, runtime, cfg, stdout, ready)
+}
+
+// serveOn starts listening, loads the models while it answers that it is not ready yet, and
+// serves until ctx ends. It shuts down in this order: not ready, drain delay, HTTP, batchers
+// and sessions, ONNX Runtime. When a model is lost, it is HTTP alone, at once, and the error is
+// errRestart.
+func serveOn(ctx context.Context, runtime localRuntime, cfg *config.Config, stdout io.Writer, ready func(addr string)) (err error) {
+	log := newLogger(cfg.Log, stdout)
 	m := metrics.New(version)
 	requestTimeout, shutdownTimeout := cfg.Server.Timeouts(gpuExpected(cfg, runtime))
 	catalog, err := models.NewCatalog()
@@ -34,7 +47,14 @@ func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func
 		return err
 	}
 	local := &locals{runtime: runtime, specs: cfg.Specs(), catalog: catalog, log: log, metrics: m, timeout: requestTimeout}
-	defer func() { err = errors.Join(err, local.close()) }()
+	running, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	local.end = end
+	defer func() {
+		if !errors.Is(err, errRestart) {
+			err = errors.Join(err, local.close())
+		}
+	}()
 	if err := local.announce(); err != nil {
 		return err
 	}
@@ -65,9 +85,9 @@ func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	stop := stopper{server: server, drainDelay: cfg.Server.DrainDelay, timeout: shutdownTimeout, cancel: cancel, log: log, served: served}
-	if err := local.load(ctx); err != nil {
-		if ctx.Err() != nil {
-			return stop.now()
+	if err := local.load(running); err != nil {
+		if running.Err() != nil {
+			return stop.because(context.Cause(running), stop.now)
 		}
 		log.Error("the start failed", "error", err)
 		return errors.Join(err, stop.now())
@@ -77,8 +97,8 @@ func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func
 		ready(addr)
 	}
 	select {
-	case <-ctx.Done():
-		return stop.drained()
+	case <-running.Done():
+		return stop.because(context.Cause(running), stop.drained)
 	case err := <-served:
 		return fmt.Errorf("serving ended: %w", err)
 	}
@@ -92,6 +112,19 @@ type stopper struct {
 	cancel     context.CancelFunc
 	log        *slog.Logger
 	served     <-chan error
+}
+
+// because ends with errRestart where that is the cause, else as asked does. What goes wrong
+// with requests in flight is only logged then: the program's last line is to be the cause.
+func (s stopper) because(cause error, asked func() error) error {
+	if !errors.Is(cause, errRestart) {
+		return asked()
+	}
+	s.timeout = min(s.timeout, lostTimeout)
+	if err := s.now(); err != nil {
+		s.log.Error("stopping", "error", err)
+	}
+	return cause
 }
 
 // drained answers that it is not ready, goes on serving for the drain delay, so that whoever

@@ -4,12 +4,10 @@ package ort
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -168,19 +166,6 @@ func TestOptionsOfCUDA(t *testing.T) {
 	require.Equal(t, map[string]string{"device_id": "2", "arena_extend_strategy": "kSameAsRequested", "use_tf32": "0", "gpu_mem_limit": "1073741824"},
 		cudaOptions(inference.SessionConfig{Device: 2, GPUMemLimit: 1 << 30}))
 	require.NotContains(t, cudaOptions(inference.SessionConfig{}), "gpu_mem_limit")
-}
-
-func TestMemoryErrorsAreFound(t *testing.T) {
-	for text, want := range map[string]bool{
-		"Failed to allocate memory for requested buffer of size 123": true,
-		"CUDA error: out of memory":                                  true,
-		"std::bad_alloc":                                             true,
-		"Invalid input name":                                         false,
-	} {
-		err := classify(errors.New(text))
-		require.Equal(t, want, strings.HasPrefix(err.Error(), inference.ErrOutOfMemory.Error()), text)
-	}
-	require.NoError(t, classify(nil))
 }
 
 func BenchmarkRun(b *testing.B) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 
 	onnx "github.com/yalue/onnxruntime_go"
@@ -39,7 +38,7 @@ func (r *Runtime) NewSession(cfg inference.SessionConfig) (inference.Session, er
 	}
 	native, err := onnx.NewDynamicAdvancedSession(cfg.File, cfg.Inputs, []string{cfg.Output}, opts)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cfg.File, err)
+		return nil, fmt.Errorf("%s: %w", cfg.File, classify(err))
 	}
 	return &session{cfg: cfg, native: native}, nil
 }
@@ -90,21 +89,6 @@ func (s *session) run(ctx context.Context, inputs []onnx.Value, output onnx.Valu
 		}
 	}
 	return classify(err)
-}
-
-// classify finds the errors that callers branch on. ONNX Runtime has no code for them, so
-// its words are all there is: BFCArena's and CUDA's.
-func classify(err error) error {
-	if err == nil {
-		return nil
-	}
-	text := strings.ToLower(err.Error())
-	for _, words := range []string{"failed to allocate memory", "out of memory", "bad_alloc", "available memory of"} {
-		if strings.Contains(text, words) {
-			return fmt.Errorf("%w: %w", inference.ErrOutOfMemory, err)
-		}
-	}
-	return err
 }
 
 // inputs wraps the batch's slices as tensors in the order of the session's input names.

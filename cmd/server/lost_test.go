@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/inference"
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/models/modelstest"
+)
+
+// fakeLocals runs models whose embeddings take until release is closed.
+type fakeLocals struct {
+	release chan struct{}
+	began   chan struct{} // gets a value for each request that has begun
+
+	mu     sync.Mutex
+	hooks  map[string]localHooks
+	closed []string
+}
+
+var _ localRuntime = (*fakeLocals)(nil)
+
+// fakeModel is one of them.
+type fakeModel struct {
+	modelstest.Embedder
+	close func() error
+}
+
+func (m *fakeModel) Tasks() []models.Task { return []models.Task{models.TaskEmbed} }
+
+func (m *fakeModel) Close() error { return m.close() }
+
+func (f *fakeLocals) GPU(string) error { return errors.New("there is none") }
+
+func (f *fakeLocals) Check(models.Spec) error { return nil }
+
+func (f *fakeLocals) Describe() string { return "a fake" }
+
+func (f *fakeLocals) Open(_ context.Context, spec models.Spec, hooks localHooks) (inference.Model, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hooks[spec.Name] = hooks
+	m := &fakeModel{close: func() error { return f.note(spec.Name) }}
+	m.EmbedFunc = func(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
+		f.began <- struct{}{}
+		select {
+		case <-f.release:
+			return models.EmbedResult{Vectors: make([][]float32, len(req.Inputs))}, nil
+		case <-ctx.Done():
+			return models.EmbedResult{}, ctx.Err()
+		}
+	}
+	return m, nil
+}
+
+func (f *fakeLocals) Close() error { return f.note("runtime") }
+
+func (f *fakeLocals) note(what string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = append(f.closed, what)
+	return nil
+}
+
+func (f *fakeLocals) lose(model string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hooks[model].onEvent(inference.Event{Kind: inference.EventLost, Model: model, Err: inference.ErrLost})
+}
+
+// serveFake serves two fake models and returns the server's address and its end.
+func serveFake(t *testing.T) (f *fakeLocals, url string, done <-chan error) {
+	t.Helper()
+	f = &fakeLocals{release: make(chan struct{}), began: make(chan struct{}, 8), hooks: map[string]localHooks{}}
+	file := filepath.Join(t.TempDir(), "server.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("server: {host: 127.0.0.1, port: 0, drain_delay: 1h}\nmodels: [{name: bad/model}, {name: good/model}]\n"), 0o600))
+	cfg, err := config.Load(config.LoadOptions{File: file, Dir: t.TempDir()})
+	require.NoError(t, err)
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() { ended <- serveOn(t.Context(), f, cfg, io.Discard, func(addr string) { ready <- addr }) }()
+	select {
+	case addr := <-ready:
+		return f, "http://" + addr, ended
+	case err := <-ended:
+		require.NoError(t, err)
+	}
+	panic("unreachable")
+}
+
+func statusOf(t *testing.T, method, url, body string) int {
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, url, bytes.NewReader([]byte(body)))
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = resp.Body.Close() }()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+// A lost model ends the process: not ready at once, without the drain delay, another model's
+// request in flight is answered, and nothing native is closed.
+func TestALostModelEndsTheProcess(t *testing.T) {
+	f, url, done := serveFake(t)
+	require.Equal(t, http.StatusOK, statusOf(t, http.MethodGet, url+"/health/ready", ""))
+	answer := make(chan int, 1)
+	go func() {
+		answer <- statusOf(t, http.MethodPost, url+"/v1/embeddings", `{"model": "good/model", "input": "x"}`)
+	}()
+	<-f.began
+	f.lose("bad/model")
+	require.Eventually(t, func() bool { return statusOf(t, http.MethodGet, url+"/health/ready", "") != http.StatusOK }, 5*time.Second, 5*time.Millisecond)
+	select {
+	case err := <-done:
+		t.Fatalf("ended with a request in flight: %v", err)
+	default:
+	}
+	close(f.release)
+	require.Equal(t, http.StatusOK, <-answer)
+	err := <-done
+	require.ErrorIs(t, err, errRestart)
+	require.Equal(t, "the process must be started anew: model bad/model: "+inference.ErrLost.Error(), err.Error())
+	require.False(t, strings.Contains(err.Error(), "\n"), "one line")
+	require.Empty(t, f.closed)
+}
+
+// When a model's close says that native code has not let go, the runtime stays open.
+func TestTheRuntimeIsNotClosedUnderARun(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want []string
+	}{
+		"lost":  {inference.ErrLost, nil},
+		"other": {errors.New("a leak"), []string{"runtime"}},
+		"none":  {nil, []string{"runtime"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeLocals{}
+			l := &locals{runtime: f, loaded: []inference.Model{&fakeModel{close: func() error { return c.err }}}}
+			require.ErrorIs(t, l.close(), c.err)
+			require.Equal(t, c.want, f.closed)
+		})
+	}
+}

@@ -33,10 +33,15 @@ const (
 // openReal opens a model below var/, changed as change says.
 func openReal(t testing.TB, dir string, change func(*models.Spec)) inference.Model {
 	t.Helper()
-	path := golden.Model(t, dir)
+	return openFolder(t, golden.Model(t, dir), change)
+}
+
+// openFolder opens the model in a folder, changed as change says.
+func openFolder(t testing.TB, path string, change func(*models.Spec)) inference.Model {
+	t.Helper()
 	runtime, err := ort.Open(golden.Library())
 	require.NoError(t, err)
-	spec := models.Spec{Name: filepath.Base(dir), Path: path, Runtime: models.RuntimeSpec{Provider: "cpu"}}
+	spec := models.Spec{Name: filepath.Base(path), Path: path, Runtime: models.RuntimeSpec{Provider: "cpu"}}
 	if change != nil {
 		change(&spec)
 	}

@@ -42,6 +42,7 @@ type Manifest struct {
 	Normalize    bool               `json:"normalize"`
 	Prompts      map[string]string  `json:"prompts"`
 	Default      string             `json:"default_prompt"`
+	PairPrompt   *PairPrompt        `json:"pair_prompt"`
 	Labels       []string           `json:"labels"`
 	Variants     map[string]Variant `json:"variants"`
 	Reference    []Reference        `json:"reference"`
@@ -155,7 +156,7 @@ func (m *Manifest) validate() error {
 		}
 		check(len(r.TypeIDs) == 0 || len(r.TypeIDs) == len(r.IDs), "reference %d has %d ids and %d type ids", i, len(r.IDs), len(r.TypeIDs))
 	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, m.validatePairPrompt())...)
 }
 
 // graphOf says what a variant's file takes and gives.

@@ -137,7 +137,7 @@ func (e *engine) openTokenizer(spec models.Spec, deps Deps) error {
 	if spec.MaxLength > 0 {
 		limit = min(limit, spec.MaxLength)
 	}
-	e.tokenizer, err = tokenizer.New(tokenizer.Options{Encoder: e.encoder, Template: template, MaxLength: limit, Gate: deps.Gate})
+	e.tokenizer, err = tokenizer.New(tokenizer.Options{Encoder: e.encoder, Template: template, PairPrompt: e.manifest.pairPrompt(), MaxLength: limit, Gate: deps.Gate})
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}

@@ -13,12 +13,14 @@ import (
 // Hugging Face's tokenizers does it. Only when both are far longer than the row is the odd
 // token of an odd budget not bound to go to the longer, as their lengths are not counted.
 // Errors are those of Singles.
+//
+// With a PairPrompt the document alone is cut, from three quarters of the row on the query too
+// (promptPairs.share), and the fixed parts stay whole.
 func (t *Tokenizer) Pairs(ctx context.Context, query string, documents []string, tr Truncation) ([]Encoding, error) {
-	limit, err := t.limit(t.pair, tr)
+	p, err := t.pairCoder(tr)
 	if err != nil {
 		return nil, err
 	}
-	p := pairs{t: t, limit: limit, room: limit - t.pair.specials, tr: tr}
 	err = t.gate.each(ctx, 1, func(int) error { return p.encodeQuery(query) })
 	if err != nil {
 		return nil, err
@@ -34,7 +36,22 @@ func (t *Tokenizer) Pairs(ctx context.Context, query string, documents []string,
 	return out, nil
 }
 
-// pairs is one call of Pairs.
+// pairCoder is one call of Pairs.
+type pairCoder interface {
+	encodeQuery(query string) error
+	encode(i int, document string) (Encoding, error)
+}
+
+func (t *Tokenizer) pairCoder(tr Truncation) (pairCoder, error) {
+	if t.prompt != nil {
+		limit, err := t.limit(t.prompt.fixed()+1, tr)
+		return &promptPairs{t: t, p: t.prompt, limit: limit, room: limit - t.pair.specials, tr: tr}, err
+	}
+	limit, err := t.limit(t.pair.specials, tr)
+	return &pairs{t: t, limit: limit, room: limit - t.pair.specials, tr: tr}, err
+}
+
+// pairs is one call of Pairs without a prompt.
 type pairs struct {
 	t     *Tokenizer
 	limit int

@@ -57,6 +57,8 @@ type Options struct {
 	Encoder Encoder
 	// Template places the special tokens; the zero value places none.
 	Template Template
+	// PairPrompt lays pairs out in place of the template; nil: the template does.
+	PairPrompt *PairPrompt
 	// MaxLength is the model's limit in tokens, special tokens included.
 	MaxLength int
 	// Gate is shared by all tokenizers of a process; nil: one of its own, of GOMAXPROCS.
@@ -68,6 +70,7 @@ type Tokenizer struct {
 	encoder      Encoder
 	vocab        int
 	single, pair layout
+	prompt       *prompt // nil: pairs are laid out by the template
 	maxLength    int
 	gate         *Gate
 }
@@ -85,10 +88,20 @@ func New(o Options) (*Tokenizer, error) {
 	if t.gate == nil {
 		t.gate = NewGate(0)
 	}
+	least := max(t.single.specials, t.pair.specials)
+	if o.PairPrompt != nil {
+		var err error
+		if t.prompt, err = t.newPrompt(*o.PairPrompt); err != nil {
+			return nil, err
+		}
+		t.pair = t.prompt.layout()
+		// A query and a document of one token each.
+		least = max(t.single.specials, t.prompt.fixed()+1)
+	}
 	var errs []error
-	if specials := max(t.single.specials, t.pair.specials); o.MaxLength <= specials {
+	if o.MaxLength <= least {
 		errs = append(errs, fmt.Errorf("tokenizer: a maximum length of %d tokens leaves no room for text: the template adds %d special tokens",
-			o.MaxLength, specials))
+			o.MaxLength, least))
 	}
 	for _, l := range []layout{t.single, t.pair} {
 		if id := l.largestID(); int64(id) >= int64(t.vocab) {
@@ -116,7 +129,7 @@ type Text struct {
 // entries, in input order. Errors: TooLongError, IDError, LimitError, the context's, and the
 // encoder's; that of the first item at fault.
 func (t *Tokenizer) Singles(ctx context.Context, texts []Text, prefix string, tr Truncation) ([]Encoding, error) {
-	limit, err := t.limit(t.single, tr)
+	limit, err := t.limit(t.single.specials, tr)
 	if err != nil {
 		return nil, err
 	}
@@ -200,13 +213,13 @@ func (s *singles) behindPrefix(ids []uint32) ([]uint32, error) {
 	return append(before[:len(before):len(before)], ids...), nil
 }
 
-// limit is the most tokens of one row of layout l.
-func (t *Tokenizer) limit(l layout, tr Truncation) (int, error) {
+// limit is the most tokens of one row, of which fixed are not the texts'.
+func (t *Tokenizer) limit(fixed int, tr Truncation) (int, error) {
 	if tr.Limit <= 0 || tr.Limit > t.maxLength {
 		return t.maxLength, nil
 	}
-	if tr.Limit <= l.specials {
-		return 0, &LimitError{Limit: tr.Limit, Specials: l.specials}
+	if tr.Limit <= fixed {
+		return 0, &LimitError{Limit: tr.Limit, Specials: fixed}
 	}
 	return tr.Limit, nil
 }

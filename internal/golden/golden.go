@@ -98,6 +98,9 @@ func Model(t testing.TB, dir string) string {
 	return path
 }
 
+// Exported returns a model's folder below testdata/exported, made by scripts/golden/make_exported.py.
+func Exported(name string) string { return filepath.Join(Root(), "testdata", "exported", name) }
+
 // Difference is the largest absolute difference of a number; infinite where the lengths differ.
 func Difference(a, b []float32) (largest float64) {
 	if len(a) != len(b) {

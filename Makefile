@@ -53,6 +53,11 @@ test-setup:
 test-short: ## The Go tests with native libraries, without the long end-to-end runs
 	$(call timed,go test) env QUADRATE_REQUIRE_MODELS=1 go test -short ./...
 
+.PHONY: test-torch
+test-torch: ## Test the PyTorch export route (fetches PyTorch below var/ on first use: 2.6 GB)
+	@scripts/setup/setup.sh torch torchtest
+	@scripts/test.sh torch
+
 .PHONY: lint
 lint: ## golangci-lint
 	@scripts/setup/setup.sh tools modules tokenizers lint

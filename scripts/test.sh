@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test, one stage after another, with the time of each. Stages (default: all, in
-# this order): check lint shell exporter go race clients
+# this order): check lint shell exporter go race clients; and by name only: torch
 # A Go test that skips fails its stage, unless scripts/expected_skips.txt names it.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -32,6 +32,7 @@ run_stage() {
         xargs -0 var/pytest-venv/bin/shellcheck --external-sources
       ;;
     exporter) pytested var/pytest-venv/bin/python test/exporter ;;
+    torch) pytested var/torch-venv/bin/python test/torch ;;
     go) gotest var/log/go.json -timeout 15m ./... ;;
     # -short: under the race detector the long end-to-end runs would time the detector.
     race) gotest var/log/race.json -race -short -timeout 20m ./... ;;

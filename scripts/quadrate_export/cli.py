@@ -9,6 +9,7 @@ from . import __version__
 from .arithmetic import VARIANTS
 from .errors import ExportError
 from .modules import POOLINGS
+from .route import ROUTES, enter_torch, needs_torch
 
 _EXAMPLES = """\
 examples:
@@ -16,6 +17,7 @@ examples:
   scripts/export_onnx.sh intfloat/multilingual-e5-small --variant fp32,int8
   scripts/export_onnx.sh BAAI/bge-m3 --variant fp16,packed --outputs tokens
   scripts/export_onnx.sh ./my-model --out var/models/my-model --max-length 512
+  scripts/export_onnx.sh Qwen/Qwen3-Reranker-0.6B --task rerank
   scripts/export_onnx.sh --random config.json --seed 1 --tokenizer ./my-model --out var/models/random
 
 variants:
@@ -31,17 +33,23 @@ environment:
   QUADRATE_MODELS_DIR  where model folders go without --out (default var/models
                        of this repository)
   QUADRATE_PYTHON      the Python to run (default var/venv/bin/python)
+  QUADRATE_TORCH_PYTHON  the Python of the PyTorch route (default: var/torch-venv,
+                       made on first need; a download of 2.6 GB)
   HF_TOKEN, HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE: as huggingface_hub reads them
 """
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0 done, 1 failed, 2 wrong usage."""
+def main(arguments: list[str] | None = None, exporter=None) -> int:
+    """Returns the exit status: 0 done, 1 failed, 2 wrong usage.
+
+    exporter is the class of the route that was entered; None: the route is still to be chosen.
+    """
     parser = _parser()
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = parser.parse_args(arguments)
     _check(parser, options)
     try:
-        return _export(options)
+        return _export(options, arguments, exporter)
     except (ExportError, OSError, KeyboardInterrupt) as error:
         if options.debug:
             raise
@@ -50,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _export(options: argparse.Namespace) -> int:
+def _export(options: argparse.Namespace, arguments: list[str], exporter) -> int:
     # The libraries take a second to load, which --help and wrong usage need not wait for.
     from . import source
     from .export import Exporter, Random, Request
@@ -61,8 +69,11 @@ def _export(options: argparse.Namespace) -> int:
         random = Random(options.random, options.seed, options.tokenizer)
         found = source.Source(options.random, options.source or f"random/{options.random.stem}", "")
     else:
-        found = source.find(options.model, options.revision)
+        found = source.find(options.model, options.revision, options.trust_remote_code)
         found = source.Source(found.directory, options.source or found.name, found.revision)
+    config = options.random or found.directory / "config.json"
+    if exporter is None and needs_torch(config, options.route):
+        enter_torch(arguments, _say)
     out = options.out or source.default_folder(options.name or found.name)
     request = Request(
         source=found,
@@ -73,8 +84,11 @@ def _export(options: argparse.Namespace) -> int:
         tokens=options.outputs == "tokens",
         random=random,
         force=options.force,
+        task=options.task,
+        instruction=options.instruction,
+        trust_remote_code=options.trust_remote_code,
     )
-    result = Exporter(request, lambda line: print(line, flush=True)).run()
+    result = (exporter or Exporter)(request, _say).run()
     seconds = f"{time.monotonic() - started:.1f} s"
     if result.made:
         print(f"{found.name}: {', '.join(result.made)} in {out}, {seconds}")
@@ -83,11 +97,15 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/export_onnx.sh",
-        description="Writes a BERT, RoBERTa or XLM-RoBERTa model as a fused ONNX graph with a manifest, "
-        "for Quadrate to serve.",
+        description="Writes a model as a fused ONNX graph with a manifest, for Quadrate to serve. BERT, "
+        "RoBERTa and XLM-RoBERTa are written directly; other architectures are traced by PyTorch.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -122,6 +140,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, default=0, metavar="N", help="of the random weights (default 0)")
     add("--tokenizer", type=Path, metavar="DIR", help="where a random model takes its tokenizer and modules")
+    add(
+        "--route",
+        choices=ROUTES,
+        default="auto",
+        help="auto takes torch where builder does not know the model",
+    )
+    torch = parser.add_argument_group("for the PyTorch route")
+    torch.add_argument("--task", choices=("embed", "rerank"), help="what a causal language model is for")
+    torch.add_argument(
+        "--instruction", metavar="TEXT", help="of a generative reranker (default: its makers')"
+    )
+    torch.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that came with the model, where transformers does not know its architecture",
+    )
     add("--force", action="store_true", help="write again what is up to date")
     add("--debug", action="store_true", help="show the traceback of an error")
     add("--version", action="version", version=f"quadrate_export {__version__}")

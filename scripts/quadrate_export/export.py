@@ -55,6 +55,10 @@ class Request:
     random: Random | None = None  # source is then a name only
     force: bool = False
     inline_limit: int = INLINE_LIMIT
+    # For the PyTorch route only.
+    task: str | None = None
+    instruction: str | None = None
+    trust_remote_code: bool = False
 
 
 @dataclass
@@ -66,7 +70,11 @@ class Result:
 
 
 class Exporter:
-    """Runs one request. report is given a line of progress at each step."""
+    """Runs one request. report is given a line of progress at each step.
+
+    Describing, opening, computing the references and writing a graph are the
+    builder's here; the PyTorch route has its own (quadrate_export_torch).
+    """
 
     def __init__(self, request: Request, report=print):
         self._request = request
@@ -75,7 +83,7 @@ class Exporter:
         self._directory = request.random.tokenizer if request.random else request.source.directory
         self._config_path = request.random.config if request.random else self._directory / "config.json"
         self._config = layouts.read_json(self._config_path)
-        self._layout = layouts.parse(self._config)
+        self._layout = self._describe()
         self._modules = modules_.read(self._directory, self._layout, request.pooling)
         self._max_length = self._choose_max_length()
         if request.tokens and self._layout.labels:
@@ -83,6 +91,9 @@ class Exporter:
                 f"{request.source.name} is a cross-encoder: its answer is a score of two texts, and --outputs "
                 "tokens is for embedding models"
             )
+
+    def _describe(self) -> layouts.Layout:
+        return layouts.parse(self._config)
 
     def run(self) -> Result:
         """Writes what is missing; leaves a folder that is up to date untouched."""
@@ -114,7 +125,7 @@ class Exporter:
             folder.link_tree(self._request.out, made, written | {manifest.NAME}, read)
         else:
             self._copy_files(made)
-        checkpoint = Checkpoint(self._layout, self._weights())
+        checkpoint = self._open()
         references = self._references(checkpoint)
         variants = dict(existing.get("variants", {}))
         for part in missing:
@@ -132,12 +143,26 @@ class Exporter:
             max_length=self._max_length,
             activation=modules_.activation(self._directory, self._config, self._layout),
         )
-        content |= {"input_sha256": fingerprint, "tools": manifest.tools()}
+        content |= {"input_sha256": fingerprint, "tools": self._tools(), **self._extras()}
         content["variants"] = {name: variants[name] for name in FILES if name in variants}
         content["files"] = manifest.files(made)
         states = references.states if any("tokens" in entry for entry in variants.values()) else None
         content["reference"] = manifest.references(references.inputs, references.outputs, states)
         manifest.write(made, content)
+
+    def _open(self) -> Checkpoint:
+        return Checkpoint(self._layout, self._weights())
+
+    def _tools(self) -> dict[str, str]:
+        return manifest.tools()
+
+    def _extras(self) -> dict:
+        """What a route adds to the manifest."""
+        return {}
+
+    def _settings(self) -> list:
+        """What a route's result depends on beside the files and the request."""
+        return []
 
     def _references(self, checkpoint: Checkpoint) -> References:
         started = time.monotonic()
@@ -158,7 +183,7 @@ class Exporter:
         files, attention = self._write(made, part, checkpoint)
         size = sum(file.stat().st_size for file in files if file.name in part.writes)
         self._report(f"{part}: wrote {part.file}, {size / 2**20:.1f} MiB, {seconds(started)}")
-        bounds = tolerance(part.variant, self._layout, references.outputs)
+        bounds = self._tolerance(part.variant, references)
         measured = None
         if part.runs_on_cpu:
             started = time.monotonic()
@@ -166,7 +191,7 @@ class Exporter:
             self._report(f"{part}: {parts.summary(measured)}, {seconds(started)}")
             # A trt file holds the weights unrounded; only an engine may lose precision.
             exact = "fp32" if part.variant == "trt" else part.variant
-            required = tolerance(exact, self._layout, references.outputs)
+            required = self._tolerance(exact, references)
             if not parts.within(measured, required):
                 found = parts.summary(measured)
                 raise ExportError(f"{part} is off the reference ({found}); tolerance: {json.dumps(required)}")
@@ -176,6 +201,9 @@ class Exporter:
         """Writes one part; returns its files and its number of attention operators."""
         files = parts.write(made, part, checkpoint, self._modules, self._request.inline_limit)
         return files, parts.check_structure(files[0], part, self._layout, self._modules)
+
+    def _tolerance(self, variant: str, references: References) -> dict[str, float]:
+        return tolerance(variant, self._layout, references.outputs)
 
     def _choose_max_length(self) -> int:
         limit = self._layout.position_limit
@@ -222,7 +250,7 @@ class Exporter:
         request = self._request
         seed = request.random.seed if request.random else None
         settings = [__version__, request.source.name, request.source.revision]
-        settings += [self._max_length, self._modules.pooling, seed]
+        settings += [self._max_length, self._modules.pooling, seed, *self._settings()]
         digest.update(json.dumps(settings).encode())
         paths = [self._config_path, *self._copied()]
         if not request.random:

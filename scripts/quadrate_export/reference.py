@@ -118,14 +118,7 @@ class Reference:
     def _head(self, states: np.ndarray) -> np.ndarray:
         if self._layout.labels:
             return self._classify(states[0])
-        vector = _pool(states, self._modules.pooling)
-        for layer in self._modules.dense:
-            vector = layer.weight.astype(np.float64) @ vector
-            if layer.bias is not None:
-                vector = vector + layer.bias
-            if layer.activation == "tanh":
-                vector = np.tanh(vector)
-        return vector
+        return head(states, self._modules)
 
     def _classify(self, first: np.ndarray) -> np.ndarray:
         names = ("classifier.dense", "classifier.out_proj")
@@ -133,6 +126,18 @@ class Reference:
             names = ("pooler.dense", "classifier")
         inner = np.tanh(self._read(f"{names[0]}.weight") @ first + self._read(f"{names[0]}.bias"))
         return self._read(f"{names[1]}.weight") @ inner + self._read(f"{names[1]}.bias")
+
+
+def head(states: np.ndarray, modules: Modules) -> np.ndarray:
+    """What the modules make of one text's token states [length, hidden], before any norm."""
+    vector = _pool(states, modules.pooling)
+    for layer in modules.dense:
+        vector = layer.weight.astype(np.float64) @ vector
+        if layer.bias is not None:
+            vector = vector + layer.bias
+        if layer.activation == "tanh":
+            vector = np.tanh(vector)
+    return vector
 
 
 def _pool(states: np.ndarray, pooling: str) -> np.ndarray:

@@ -49,13 +49,23 @@ class Sample:
     types: list[int]
 
 
-def make(layout: Layout, tokenizer: Path | None, max_length: int) -> list[Sample]:
-    """Samples for a model, none longer than max_length; random ids without a tokenizer."""
+def make(
+    layout: Layout, tokenizer: Path | None, max_length: int, encoder=None, longer_than: int = 0
+) -> list[Sample]:
+    """Samples for a model, none longer than max_length; random ids without a tokenizer.
+
+    encoder stands in for the tokenizer where pairs are not laid out by it.
+    longer_than asks for one text of more words than that, for models whose layers
+    see no further.
+    """
     if tokenizer is None:
         return _random(layout, max_length)
-    encoder = load_tokenizer(tokenizer)
+    encoder = encoder or load_tokenizer(tokenizer)
     singles = [] if layout.task == "rerank" else [(text, None) for text in _TEXTS]
     pairs = list(_PAIRS) if layout.task == "rerank" else []
+    if longer_than:
+        long = " ".join([_PARAGRAPH] * (2 + 2 * longer_than // len(_PARAGRAPH.split())))
+        (pairs if layout.task == "rerank" else singles).append((long, "Yes." if pairs else None))
     if layout.task == "classify":
         singles, pairs = singles[:5], list(_PAIRS[:3])
     samples = [_fitting(encoder, text, pair, max_length) for text, pair in singles + pairs]

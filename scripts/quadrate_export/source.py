@@ -19,7 +19,7 @@ from huggingface_hub.errors import (
 from .errors import ExportError
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-_ALLOW = ["*.json", "*.safetensors", "*.txt"]
+_ALLOW = ["*.json", "*.jinja", "*.safetensors", "*.txt"]
 # Other people's exports of the same model, some of them many gigabytes.
 _IGNORE = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
 
@@ -33,8 +33,8 @@ class Source:
     revision: str
 
 
-def find(model: str, revision: str | None) -> Source:
-    """The source for MODEL; a directory of that name wins over the hub."""
+def find(model: str, revision: str | None, with_code: bool = False) -> Source:
+    """The source for MODEL; a directory of that name wins over the hub. with_code fetches its Python files too."""
     directory = Path(model).expanduser()
     if directory.is_dir():
         return Source(directory, directory.resolve().name, revision or "")
@@ -42,13 +42,13 @@ def find(model: str, revision: str | None) -> Source:
         raise ExportError(f"{model} is a file; MODEL is a directory or a Hugging Face id")
     if model.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(model):
         raise ExportError(f"there is no directory {model}")
-    return _download(model, revision)
+    return _download(model, revision, [*_ALLOW, "*.py"] if with_code else _ALLOW)
 
 
-def _download(model: str, revision: str | None) -> Source:
+def _download(model: str, revision: str | None, patterns: list[str]) -> Source:
     try:
         path = huggingface_hub.snapshot_download(
-            model, revision=revision, allow_patterns=_ALLOW, ignore_patterns=_IGNORE
+            model, revision=revision, allow_patterns=patterns, ignore_patterns=_IGNORE
         )
     except GatedRepoError as error:
         raise ExportError(f"{model} is gated: accept its terms on the hub, then set HF_TOKEN") from error

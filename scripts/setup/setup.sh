@@ -5,8 +5,9 @@
 # stopped. Nothing outside the repository is changed but the clients' own download caches.
 #
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
-# Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for the
-# tests testmodels pytest clients gotestsum lint
+# Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for
+# models that only PyTorch exports torch; for the tests testmodels pytest clients gotestsum lint
+# torchtest
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -94,6 +95,11 @@ step_testmodels() {
 
 step_clients() { environment "$var/clients-venv" test/clients/requirements.txt; }
 
+# --no-deps: the lock leaves out what is not needed without a GPU.
+step_torch() { environment "$var/torch-venv" scripts/quadrate_export_torch/requirements.txt --no-deps; }
+
+step_torchtest() { "$var/torch-venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --requirement scripts/requirements-test.txt; }
+
 step_pytest() { environment "$var/pytest-venv" scripts/requirements-test.txt; }
 
 step_lint() {
@@ -117,6 +123,8 @@ inputs() {
     model) cat "$here/requirements-model.txt" scripts/quadrate_export/*.py ;;
     testmodels) echo "tokens of bert-mean"; find testdata/models scripts/quadrate_export -type f ! -name '*.pyc' | sort | xargs cat ;;
     clients) cat test/clients/requirements.txt; python3 --version ;;
+    torch) cat scripts/quadrate_export_torch/requirements.txt; python3 --version ;;
+    torchtest) inputs torch; inputs pytest ;;
     pytest) cat scripts/requirements-test.txt; python3 --version ;;
     lint) echo "$GOLANGCI_VERSION"; go env GOVERSION ;;
     gotestsum) echo "$GOTESTSUM_VERSION"; go env GOVERSION ;;
@@ -133,6 +141,8 @@ result() {
     model) echo "$var/models/all-MiniLM-L6-v2/quadrate.json" ;;
     testmodels) echo "$var/testmodels" ;;
     clients) echo "$var/clients-venv/bin/python" ;;
+    torch) echo "$var/torch-venv/bin/python" ;;
+    torchtest) echo "$var/torch-venv/bin/pytest" ;;
     pytest) echo "$var/pytest-venv/bin/python" ;;
     lint) echo "$var/tools/golangci-lint" ;;
     gotestsum) echo "$var/tools/gotestsum" ;;
@@ -151,6 +161,8 @@ title() {
     model) echo "default model all-MiniLM-L6-v2" ;;
     testmodels) echo "small models for the tests" ;;
     clients) echo "Python clients for the tests" ;;
+    torch) echo "PyTorch (2.6 GB to fetch, 4.4 GB on disk)" ;;
+    torchtest) echo "test tools beside PyTorch" ;;
     pytest) echo "exporter's test environment" ;;
     lint) echo "golangci-lint (go install)" ;;
     gotestsum) echo "gotestsum (go install)" ;;

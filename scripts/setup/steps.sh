@@ -9,11 +9,12 @@ put() {
   mv "$2.partial" "$2"
 }
 
-# environment DIR REQUIREMENTS: a virtual environment with exactly the pinned packages.
+# environment DIR REQUIREMENTS [OPTION ...]: a virtual environment with exactly the pinned
+# packages; options are pip's.
 environment() {
   # An environment whose making was interrupted has Python, but no pip yet.
   "$1/bin/python" -m pip --version >/dev/null 2>&1 || { rm -rf "$1" && python3 -m venv "$1"; }
-  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --requirement "$2"
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --requirement "$2" "${@:3}"
 }
 
 digest() { inputs "$1" | sha256sum | cut -d ' ' -f 1; }

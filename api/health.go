@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/quadrate-maas/quadrate/internal/machine"
 	"github.com/quadrate-maas/quadrate/models"
 )
 
@@ -70,8 +71,10 @@ func (s *Server) health(x *call) error {
 		Status  string        `json:"status"`
 		Version string        `json:"version"`
 		Uptime  float64       `json:"uptime_seconds"`
+		Runtime string        `json:"runtime,omitempty"`
+		Machine *machine.Info `json:"machine,omitempty"`
 		Models  []modelHealth `json:"models"`
-	}{status, s.options.Version, time.Since(s.started).Round(time.Millisecond).Seconds(), list}))
+	}{status, s.options.Version, time.Since(s.started).Round(time.Millisecond).Seconds(), s.options.Runtime, s.options.Machine, list}))
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/quadrate-maas/quadrate/internal/machine"
 	"github.com/quadrate-maas/quadrate/models"
 )
 
@@ -54,8 +55,10 @@ type Options struct {
 	CORSOrigins []string
 	// Metrics answers GET /metrics. Nil: there is no such route.
 	Metrics http.Handler
-	// Version is shown by /health.
-	Version string
+	// Version, Runtime, which is what runs the models and its version, and Machine, which may be
+	// nil, are shown by /health.
+	Version, Runtime string
+	Machine          *machine.Info
 	// OnRequest is called once a request, when its answer is complete and about to be sent.
 	OnRequest func(RequestEvent)
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quadrate-maas/quadrate/internal/machine"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/models/modelstest"
 )
@@ -88,7 +89,7 @@ func build(t *testing.T, change func(*Options), more ...models.Entry) *world {
 	catalog, err := models.NewCatalog(append(entries(), more...)...)
 	require.NoError(t, err)
 	w := &world{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
-	o := Options{Catalog: catalog, Version: "test", DecodeTokenIDs: decodeIDs, BodyLimit: 64 << 10, BytesInFlight: 1 << 20, MaxInputs: 4, MaxDocuments: 4, OnRequest: w.observe}
+	o := Options{Catalog: catalog, Version: "test", Runtime: "ONNX Runtime 1.2.3", Machine: &machine.Info{OS: "linux", Arch: "amd64", Cores: 2, InstructionSet: []string{"avx2"}}, DecodeTokenIDs: decodeIDs, BodyLimit: 64 << 10, BytesInFlight: 1 << 20, MaxInputs: 4, MaxDocuments: 4, OnRequest: w.observe}
 	if change != nil {
 		change(&o)
 	}

@@ -65,6 +65,7 @@ type Metrics struct {
 	batchItems  *prometheus.HistogramVec
 	batchTokens *prometheus.HistogramVec
 	padding     *prometheus.HistogramVec
+	padded      *prometheus.CounterVec
 	provider    *prometheus.GaugeVec
 }
 
@@ -101,6 +102,7 @@ func (m *Metrics) runMetrics() {
 	m.batchItems = m.histogram("batch_items", "Items of each batch.", prometheus.ExponentialBuckets(1, 2, 11), model...)
 	m.batchTokens = m.histogram("batch_tokens", "Tokens of each batch, padding not included.", prometheus.ExponentialBuckets(8, 2, 14), model...)
 	m.padding = m.histogram("batch_padding_ratio", "Share of each batch that was padding.", prometheus.LinearBuckets(0, 0.05, 20), model...)
+	m.padded = m.counter("batch_padded_tokens_total", "Tokens of all batches, padding included: the sum of quadrate_batch_tokens over it is the padding efficiency.", model...)
 	m.provider = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "execution_provider",
 		Help: "1 for the execution provider and variant that really run a model."}, []string{"model", "provider", "variant"})
 	m.registry.MustRegister(m.provider)
@@ -150,6 +152,7 @@ func (m *Metrics) ObserveRun(model string, s batcher.RunStats) {
 	m.runTime.WithLabelValues(model).Observe(s.Run.Seconds())
 	m.batchItems.WithLabelValues(model).Observe(float64(s.Items))
 	m.batchTokens.WithLabelValues(model).Observe(float64(s.Size))
+	m.padded.WithLabelValues(model).Add(float64(s.Cost))
 	if s.Cost > 0 {
 		m.padding.WithLabelValues(model).Observe(1 - float64(s.Size)/float64(s.Cost))
 	}

@@ -55,6 +55,7 @@ func TestRunsAreCounted(t *testing.T) {
 		`quadrate_batch_items_sum{model="a"} 5`,
 		`quadrate_batch_tokens_sum{model="a"} 38`,
 		`quadrate_batch_padding_ratio_sum{model="a"} 0.25`,
+		`quadrate_batch_padded_tokens_total{model="a"} 48`,
 		`quadrate_queue_duration_seconds_count{model="a"} 4`,
 		`quadrate_run_duration_seconds_sum{model="a"} 0.005`,
 	} {

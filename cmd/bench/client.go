@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
 const (
@@ -44,12 +46,12 @@ func newClient(url, key string, timeout time.Duration, connections int) *client 
 func (c *client) close() { c.http.CloseIdleConnections() }
 
 // load binds the client to a model's requests of one workload.
-func (c *client) load(w workload, d dialect, model string, seed uint64) *load {
+func (c *client) load(w workload.Workload, d dialect, model string, seed uint64) *load {
 	return &load{
 		prepare: func(i uint64) (call, error) {
-			t := w.texts(seed, i)
+			t := w.Texts(seed, i)
 			body, err := json.Marshal(d.encode(model, t))
-			return call{number: i, body: body, items: len(t.items), tokens: t.tokens}, err
+			return call{number: i, body: body, items: len(t.Items), tokens: t.Tokens}, err
 		},
 		send: func(ctx context.Context, r call) reply { return c.send(ctx, d, r) },
 	}

@@ -1,27 +1,14 @@
 package main
 
-import "slices"
-
-// spread is a figure over rounds.
-type spread struct {
-	Median float64 `json:"median"`
-	Min    float64 `json:"min"`
-	Max    float64 `json:"max"`
-}
-
-func spreadOf(values []float64) spread {
-	slices.Sort(values)
-	n := len(values)
-	return spread{Median: (values[(n-1)/2] + values[n/2]) / 2, Min: values[0], Max: values[n-1]}
-}
+import "github.com/quadrate-maas/quadrate/internal/measure"
 
 // ratio compares one figure of the two servers: first divided by second in each round. For
 // throughput more than 1 means that the first is better, for latency less than 1.
 type ratio struct {
-	Figure string `json:"figure"`
-	First  spread `json:"first"`
-	Second spread `json:"second"`
-	Ratio  spread `json:"ratio"`
+	Figure string         `json:"figure"`
+	First  measure.Spread `json:"first"`
+	Second measure.Spread `json:"second"`
+	Ratio  measure.Spread `json:"ratio"`
 }
 
 type figure struct {
@@ -30,7 +17,7 @@ type figure struct {
 }
 
 func percentileOf(p float64) func(*stats) float64 {
-	return func(s *stats) float64 { return milliseconds(s.percentiles(p)[0]) }
+	return func(s *stats) float64 { return measure.Milliseconds(s.percentiles(p)[0]) }
 }
 
 // figures holds tokens as intended, not as reported: both servers get the same texts, and a
@@ -39,7 +26,7 @@ var figures = []figure{
 	{"requests/s", func(s *stats) float64 { return s.perSecond(s.requests) }},
 	{"items/s", func(s *stats) float64 { return s.perSecond(s.items) }},
 	{"tokens/s", func(s *stats) float64 { return s.perSecond(s.intended) }},
-	{"mean ms", func(s *stats) float64 { return milliseconds(s.mean()) }},
+	{"mean ms", func(s *stats) float64 { return measure.Milliseconds(s.mean()) }},
 	{"p50 ms", percentileOf(50)},
 	{"p95 ms", percentileOf(95)},
 	{"p99 ms", percentileOf(99)},
@@ -66,7 +53,7 @@ func compare(first, second []*stats) (ratios []ratio, rounds int) {
 			}
 		}
 		if len(q) > 0 {
-			ratios = append(ratios, ratio{f.name, spreadOf(a), spreadOf(b), spreadOf(q)})
+			ratios = append(ratios, ratio{f.name, measure.SpreadOf(a), measure.SpreadOf(b), measure.SpreadOf(q)})
 		}
 	}
 	return ratios, len(pairs)

@@ -7,65 +7,67 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+
+	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
 // dialect is one route's form of request and answer.
 type dialect struct {
 	name   string
 	path   string
-	encode func(model string, t texts) any
+	encode func(model string, t workload.Texts) any
 	// check reads a whole answer of so many items and returns the vectors' dimensions.
 	check func(body []byte, items int) (dimensions int, err error)
 }
 
 // dialectFor returns the form of a task's requests; auto is the one most servers have.
-func dialectFor(name string, t task) (dialect, error) {
+func dialectFor(name string, t workload.Task) (dialect, error) {
 	switch {
-	case t == embed && (name == "openai" || name == "auto"):
+	case t == workload.Embed && (name == "openai" || name == "auto"):
 		return dialect{"openai", "/v1/embeddings", encodeOpenAI, checkOpenAI}, nil
-	case t == rerank && (name == "cohere" || name == "auto"):
+	case t == workload.Rerank && (name == "cohere" || name == "auto"):
 		return dialect{"cohere", "/v1/rerank", encodeCohere, checkCohere}, nil
-	case t == embed && name == "tei":
+	case t == workload.Embed && name == "tei":
 		return dialect{"tei", "/embed", encodeTEIEmbed, checkTEIEmbed}, nil
-	case t == rerank && name == "tei":
+	case t == workload.Rerank && name == "tei":
 		return dialect{"tei", "/rerank", encodeTEIRerank, checkTEIRerank}, nil
 	}
 	return dialect{}, fmt.Errorf("dialect %s has no %s: use -dialect auto or tei", name, t)
 }
 
-func encodeOpenAI(model string, t texts) any {
+func encodeOpenAI(model string, t workload.Texts) any {
 	return struct {
 		Model  string   `json:"model,omitempty"`
 		Input  []string `json:"input"`
 		Format string   `json:"encoding_format"`
-	}{model, t.items, "float"}
+	}{model, t.Items, "float"}
 }
 
-func encodeCohere(model string, t texts) any {
+func encodeCohere(model string, t workload.Texts) any {
 	return struct {
 		Model     string   `json:"model,omitempty"`
 		Query     string   `json:"query"`
 		Documents []string `json:"documents"`
 		TopN      int      `json:"top_n"`
-	}{model, t.query, t.items, len(t.items)}
+	}{model, t.Query, t.Items, len(t.Items)}
 }
 
 // TEI serves one model and ignores the name; servers of several read it.
-func encodeTEIEmbed(model string, t texts) any {
+func encodeTEIEmbed(model string, t workload.Texts) any {
 	return struct {
 		Model    string   `json:"model,omitempty"`
 		Inputs   []string `json:"inputs"`
 		Truncate bool     `json:"truncate"`
-	}{model, t.items, true}
+	}{model, t.Items, true}
 }
 
-func encodeTEIRerank(model string, t texts) any {
+func encodeTEIRerank(model string, t workload.Texts) any {
 	return struct {
 		Model    string   `json:"model,omitempty"`
 		Query    string   `json:"query"`
 		Texts    []string `json:"texts"`
 		Truncate bool     `json:"truncate"`
-	}{model, t.query, t.items, true}
+	}{model, t.Query, t.Items, true}
 }
 
 func checkOpenAI(body []byte, items int) (int, error) {

@@ -6,22 +6,24 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
 func TestRequestsOfEveryDialect(t *testing.T) {
-	embeds := texts{items: []string{"a b", "c"}}
-	pairs := texts{query: "q", items: []string{"a", "b"}}
+	embeds := workload.Texts{Items: []string{"a b", "c"}}
+	pairs := workload.Texts{Query: "q", Items: []string{"a", "b"}}
 	for _, c := range []struct {
 		dialect, path, body string
-		task                task
-		texts               texts
+		task                workload.Task
+		texts               workload.Texts
 	}{
-		{"auto", "/v1/embeddings", `{"model":"m","input":["a b","c"],"encoding_format":"float"}`, embed, embeds},
-		{"openai", "/v1/embeddings", `{"model":"m","input":["a b","c"],"encoding_format":"float"}`, embed, embeds},
-		{"tei", "/embed", `{"model":"m","inputs":["a b","c"],"truncate":true}`, embed, embeds},
-		{"auto", "/v1/rerank", `{"model":"m","query":"q","documents":["a","b"],"top_n":2}`, rerank, pairs},
-		{"cohere", "/v1/rerank", `{"model":"m","query":"q","documents":["a","b"],"top_n":2}`, rerank, pairs},
-		{"tei", "/rerank", `{"model":"m","query":"q","texts":["a","b"],"truncate":true}`, rerank, pairs},
+		{"auto", "/v1/embeddings", `{"model":"m","input":["a b","c"],"encoding_format":"float"}`, workload.Embed, embeds},
+		{"openai", "/v1/embeddings", `{"model":"m","input":["a b","c"],"encoding_format":"float"}`, workload.Embed, embeds},
+		{"tei", "/embed", `{"model":"m","inputs":["a b","c"],"truncate":true}`, workload.Embed, embeds},
+		{"auto", "/v1/rerank", `{"model":"m","query":"q","documents":["a","b"],"top_n":2}`, workload.Rerank, pairs},
+		{"cohere", "/v1/rerank", `{"model":"m","query":"q","documents":["a","b"],"top_n":2}`, workload.Rerank, pairs},
+		{"tei", "/rerank", `{"model":"m","query":"q","texts":["a","b"],"truncate":true}`, workload.Rerank, pairs},
 	} {
 		d, err := dialectFor(c.dialect, c.task)
 		require.NoError(t, err)
@@ -33,34 +35,34 @@ func TestRequestsOfEveryDialect(t *testing.T) {
 		require.NoError(t, err)
 		require.NotContains(t, string(body), "model", "no name is the server's default")
 	}
-	_, err := dialectFor("openai", rerank)
+	_, err := dialectFor("openai", workload.Rerank)
 	require.EqualError(t, err, "dialect openai has no rerank: use -dialect auto or tei")
-	_, err = dialectFor("cohere", embed)
+	_, err = dialectFor("cohere", workload.Embed)
 	require.Error(t, err)
 }
 
 func TestAnswersOfEveryDialect(t *testing.T) {
 	for _, c := range []struct {
 		dialect    string
-		task       task
+		task       workload.Task
 		body       string
 		dimensions int
 		problem    string
 	}{
-		{"openai", embed, `{"data":[{"index":1,"embedding":[1,2,3]},{"index":0,"embedding":[1,2,3]}]}`, 3, ""},
-		{"openai", embed, `{"data":[{"index":0,"embedding":[1]}]}`, 0, "1 results for 2 texts"},
-		{"openai", embed, `{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]}`, 0, "index 0 is out of range or comes twice"},
-		{"openai", embed, `{"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1,2]}]}`, 0, "different lengths"},
-		{"openai", embed, `{"data":[{"index":0,"embedding":[]},{"index":1,"embedding":[]}]}`, 0, "empty"},
-		{"openai", embed, `<html>`, 0, "invalid character"},
-		{"tei", embed, `[[1,2],[3,4]]`, 2, ""},
-		{"tei", embed, `[[1,2]]`, 0, "1 vectors for 2 texts"},
-		{"tei", embed, `[["NaN"],[3]]`, 0, "cannot unmarshal"},
-		{"cohere", rerank, `{"results":[{"index":1,"relevance_score":0.9},{"index":0,"relevance_score":0}]}`, 0, ""},
-		{"cohere", rerank, `{"results":[{"index":1,"relevance_score":null},{"index":0,"relevance_score":0}]}`, 0, "result 0 has no score"},
-		{"cohere", rerank, `{"results":[{"index":2,"relevance_score":1},{"index":0,"relevance_score":0}]}`, 0, "index 2 is out of range"},
-		{"tei", rerank, `[{"index":1,"score":0.9},{"index":0,"score":0.1}]`, 0, ""},
-		{"tei", rerank, `[{"index":1,"score":0.9}]`, 0, "1 results for 2 texts"},
+		{"openai", workload.Embed, `{"data":[{"index":1,"embedding":[1,2,3]},{"index":0,"embedding":[1,2,3]}]}`, 3, ""},
+		{"openai", workload.Embed, `{"data":[{"index":0,"embedding":[1]}]}`, 0, "1 results for 2 texts"},
+		{"openai", workload.Embed, `{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]}`, 0, "index 0 is out of range or comes twice"},
+		{"openai", workload.Embed, `{"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1,2]}]}`, 0, "different lengths"},
+		{"openai", workload.Embed, `{"data":[{"index":0,"embedding":[]},{"index":1,"embedding":[]}]}`, 0, "empty"},
+		{"openai", workload.Embed, `<html>`, 0, "invalid character"},
+		{"tei", workload.Embed, `[[1,2],[3,4]]`, 2, ""},
+		{"tei", workload.Embed, `[[1,2]]`, 0, "1 vectors for 2 texts"},
+		{"tei", workload.Embed, `[["NaN"],[3]]`, 0, "cannot unmarshal"},
+		{"cohere", workload.Rerank, `{"results":[{"index":1,"relevance_score":0.9},{"index":0,"relevance_score":0}]}`, 0, ""},
+		{"cohere", workload.Rerank, `{"results":[{"index":1,"relevance_score":null},{"index":0,"relevance_score":0}]}`, 0, "result 0 has no score"},
+		{"cohere", workload.Rerank, `{"results":[{"index":2,"relevance_score":1},{"index":0,"relevance_score":0}]}`, 0, "index 2 is out of range"},
+		{"tei", workload.Rerank, `[{"index":1,"score":0.9},{"index":0,"score":0.1}]`, 0, ""},
+		{"tei", workload.Rerank, `[{"index":1,"score":0.9}]`, 0, "1 results for 2 texts"},
 	} {
 		d, err := dialectFor(c.dialect, c.task)
 		require.NoError(t, err)

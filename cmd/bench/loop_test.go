@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/quadrate-maas/quadrate/internal/measure"
 )
 
 // fake serves each call for as long as its function says, in virtual time.
@@ -88,8 +90,8 @@ func TestOpenLoopMeasuresFromTheIntendedTime(t *testing.T) {
 		require.NoError(t, err)
 		require.InDelta(t, 400, s.requests, 60)
 		require.Zero(t, s.dropped)
-		require.InDelta(t, 2000, milliseconds(s.max), 60)
-		require.InDelta(t, 1000, milliseconds(s.percentiles(75)[0]), 250)
+		require.InDelta(t, 2000, measure.Milliseconds(s.max), 60)
+		require.InDelta(t, 1000, measure.Milliseconds(s.percentiles(75)[0]), 250)
 		require.Zero(t, s.percentiles(40)[0])
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
 // errUsage is returned once the flag package has printed what was wrong, or the help.
@@ -46,7 +48,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	f.StringVar(&o.model, "model", "", "model name; empty: the server's default")
 	f.StringVar(&o.vsModel, "vs-model", "", "the second server's name for the model; empty: the same name")
 	f.BoolVar(&o.all, "all", false, "every model that GET /v1/models lists")
-	f.StringVar(&workloads, "workload", "", "W1, W2, W3, W4, W4b or several with commas; empty: W1 for rerankers, W3 for others")
+	f.StringVar(&workloads, "workload", "", "W1, W2, W3, W4, W4b, W5 or several with commas; empty: W1 for rerankers, W3 for others")
 	f.IntVar(&o.documents, "documents", 100, "documents of a W1 request")
 	f.IntVar(&o.tokens, "tokens", 256, "tokens of each W1 pair, query and special tokens included")
 	f.IntVar(&o.maxTokens, "max-tokens", 0, "longest text; W3's median scales with it; 0: 512 or the model's limit if that is less")
@@ -103,7 +105,7 @@ func (o *options) validate() error {
 	check(!o.all || o.model == "", "-all and -model exclude each other")
 	check(o.vsModel == "" || o.vs != "" && !o.all, "-vs-model needs -vs, and no -all")
 	for _, name := range o.workloads {
-		_, err := workloadFor(name, shape{})
+		_, err := workload.For(name, workload.Shape{})
 		check(err == nil, "-workload: %v", err)
 	}
 	switch o.dialect {
@@ -112,8 +114,8 @@ func (o *options) validate() error {
 		check(false, "-dialect %q: there are auto, openai, cohere, tei", o.dialect)
 	}
 	check(o.documents > 0, "-documents %d: at least 1 is needed", o.documents)
-	check(o.tokens >= minTokens, "-tokens %d: at least %d are needed", o.tokens, minTokens)
-	check(o.maxTokens == 0 || o.maxTokens >= minTokens, "-max-tokens %d: at least %d, or 0", o.maxTokens, minTokens)
+	check(o.tokens >= workload.MinTokens, "-tokens %d: at least %d are needed", o.tokens, workload.MinTokens)
+	check(o.maxTokens == 0 || o.maxTokens >= workload.MinTokens, "-max-tokens %d: at least %d, or 0", o.maxTokens, workload.MinTokens)
 	check(o.duration > 0, "-duration %v: more than 0 is needed", o.duration)
 	check(o.warmup >= 0, "-warmup %v: it cannot be negative", o.warmup)
 	check(o.timeout > 0, "-timeout %v: more than 0 is needed", o.timeout)

@@ -10,7 +10,9 @@ import (
 	"runtime"
 	"time"
 
-	"golang.org/x/sys/cpu"
+	"github.com/quadrate-maas/quadrate/internal/machine"
+	"github.com/quadrate-maas/quadrate/internal/measure"
+	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
 const resultFile = "benchmark_result.json"
@@ -18,7 +20,7 @@ const resultFile = "benchmark_result.json"
 // report is what benchmark_result.json holds.
 type report struct {
 	Started     time.Time    `json:"started"`
-	Client      machine      `json:"client"`
+	Client      clientInfo   `json:"client"`
 	Servers     []serverInfo `json:"servers"`
 	Interrupted bool         `json:"interrupted"`
 	Results     []result     `json:"results"`
@@ -28,14 +30,11 @@ type report struct {
 	measurements []*measurement
 }
 
-// machine is the one this program runs on; the server's may be another.
-type machine struct {
-	Version        string   `json:"version"`
-	Go             string   `json:"go"`
-	OS             string   `json:"os"`
-	Arch           string   `json:"arch"`
-	Cores          int      `json:"cores"`
-	InstructionSet []string `json:"instruction_set"`
+// clientInfo is this program and its machine; the server's may be another.
+type clientInfo struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	machine.Info
 }
 
 type serverInfo struct {
@@ -63,7 +62,7 @@ type throughput struct {
 type result struct {
 	Server         string         `json:"server"`
 	Model          string         `json:"model"`
-	Task           task           `json:"task"`
+	Task           workload.Task  `json:"task"`
 	Workload       string         `json:"workload"`
 	Dialect        string         `json:"dialect"`
 	Provider       string         `json:"provider,omitempty"`
@@ -100,36 +99,13 @@ type comparison struct {
 func newReport(o options, servers []*server) *report {
 	r := &report{
 		Started: time.Now().UTC().Truncate(time.Second), options: o,
-		Client: machine{
-			Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-			Cores: runtime.NumCPU(), InstructionSet: instructionSet(),
-		},
+		Client:  clientInfo{Version: version, Go: runtime.Version(), Info: machine.This()},
 		Results: []result{},
 	}
 	for _, s := range servers {
 		r.Servers = append(r.Servers, serverInfo{s.URL, s.Version})
 	}
 	return r
-}
-
-func instructionSet() []string {
-	has := []struct {
-		name string
-		is   bool
-	}{
-		{"avx2", cpu.X86.HasAVX2}, {"avx512f", cpu.X86.HasAVX512F},
-		{"avx512_vnni", cpu.X86.HasAVX512VNNI}, {"avx_vnni", cpu.X86.HasAVXVNNI},
-		{"avx512_bf16", cpu.X86.HasAVX512BF16}, {"amx_int8", cpu.X86.HasAMXInt8},
-		{"amx_bf16", cpu.X86.HasAMXBF16},
-		{"asimd", cpu.ARM64.HasASIMD}, {"asimddp", cpu.ARM64.HasASIMDDP}, {"sve", cpu.ARM64.HasSVE},
-	}
-	set := []string{}
-	for _, h := range has {
-		if h.is {
-			set = append(set, h.name)
-		}
-	}
-	return set
 }
 
 func (r *report) add(m *measurement) {
@@ -143,7 +119,7 @@ func (r *report) add(m *measurement) {
 			reranker, _ := s.reranker()
 			behind := *s
 			behind.model = reranker
-			back := r.result(&behind, *m.workload.background, *m.background, s.behind)
+			back := r.result(&behind, *m.workload.Background, *m.background, s.behind)
 			back.Loop, back.Rate, back.Concurrency = "closed", 0, 1
 			out.Background = &back
 		}
@@ -155,31 +131,31 @@ func (r *report) add(m *measurement) {
 	a, b := m.sides[0], m.sides[1]
 	if ratios, rounds := compare(a.rounds, b.rounds); rounds > 0 {
 		r.Comparisons = append(r.Comparisons, comparison{
-			Model: a.model.name, Workload: m.workload.name, First: a.server.URL, Second: b.server.URL,
+			Model: a.model.name, Workload: m.workload.Name, First: a.server.URL, Second: b.server.URL,
 			Rounds: rounds, Ratios: ratios,
 		})
 	}
 }
 
-func (r *report) result(s *side, w workload, d dialect, rounds []*stats) result {
+func (r *report) result(s *side, w workload.Workload, d dialect, rounds []*stats) result {
 	all := merge(rounds)
 	p := all.percentiles(50, 95, 99)
 	out := result{
-		Server: s.server.URL, Model: s.model.name, Task: w.task, Workload: w.name, Dialect: d.name,
+		Server: s.server.URL, Model: s.model.name, Task: w.Task, Workload: w.Name, Dialect: d.name,
 		Provider: s.model.provider, Variant: s.model.variant,
 		Dimensions: all.dimensions,
 		Loop:       "closed", Concurrency: r.options.concurrency, Seed: r.options.seed,
 		Rounds: len(rounds), Seconds: all.elapsed.Seconds(),
 		Requests: all.requests, Items: all.items, TokensIntended: all.intended,
 		Latency: latency{
-			Mean: milliseconds(all.mean()), P50: milliseconds(p[0]), P95: milliseconds(p[1]),
-			P99: milliseconds(p[2]), Min: milliseconds(all.min), Max: milliseconds(all.max),
+			Mean: measure.Milliseconds(all.mean()), P50: measure.Milliseconds(p[0]), P95: measure.Milliseconds(p[1]),
+			P99: measure.Milliseconds(p[2]), Min: measure.Milliseconds(all.min), Max: measure.Milliseconds(all.max),
 		},
 		Throughput: throughput{
 			Requests: all.perSecond(all.requests), Items: all.perSecond(all.items),
 			Tokens: all.perSecond(all.tokenCount()),
 		},
-		Errors: all.errors, Dropped: all.dropped, ClientLag: milliseconds(all.lag),
+		Errors: all.errors, Dropped: all.dropped, ClientLag: measure.Milliseconds(all.lag),
 	}
 	if r.options.rate > 0 {
 		out.Loop, out.Concurrency, out.Rate = "open", 0, r.options.rate
@@ -192,8 +168,6 @@ func (r *report) result(s *side, w workload, d dialect, rounds []*stats) result 
 	}
 	return out
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // save replaces the file of an earlier run as a whole.
 func (r *report) save(folder string, stdout io.Writer) error {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
 // measurement is one model under one workload, on one server or on two in turns.
 type measurement struct {
-	workload   workload
+	workload   workload.Workload
 	dialect    dialect
 	background *dialect
 	sides      []*side
@@ -101,7 +103,7 @@ func plan(o options, servers []*server) (plan []*measurement, skipped []string, 
 		}
 		names := o.workloads
 		if len(names) == 0 {
-			names = []string{map[task]string{embed: "W3", rerank: "W1"}[m.task()]}
+			names = []string{map[workload.Task]string{workload.Embed: "W3", workload.Rerank: "W1"}[m.task()]}
 		}
 		for _, name := range names {
 			measurement, err := newMeasurement(o, servers, m, name)
@@ -144,18 +146,18 @@ func newMeasurement(o options, servers []*server, m model, name string) (*measur
 		}
 		sides = append(sides, &side{server: servers[1], model: other})
 	}
-	w, err := workloadFor(name, shape{documents: o.documents, tokens: o.tokens, max: longest(o, sides)})
+	w, err := workload.For(name, workload.Shape{Documents: o.documents, Tokens: o.tokens, Max: longest(o, sides), RerankOnly: !m.can(workload.Embed)})
 	if err != nil {
 		return nil, err
 	}
 	out := &measurement{workload: w, sides: sides}
-	if out.dialect, err = dialectFor(o.dialect, w.task); err != nil {
-		return nil, fmt.Errorf("%s: %w", w.name, err)
+	if out.dialect, err = dialectFor(o.dialect, w.Task); err != nil {
+		return nil, fmt.Errorf("%s: %w", w.Name, err)
 	}
-	if w.background != nil {
-		d, err := dialectFor(o.dialect, w.background.task)
+	if w.Background != nil {
+		d, err := dialectFor(o.dialect, w.Background.Task)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", w.name, err)
+			return nil, fmt.Errorf("%s: %w", w.Name, err)
 		}
 		out.background = &d
 	}
@@ -168,8 +170,8 @@ func newMeasurement(o options, servers []*server, m model, name string) (*measur
 }
 
 func (s *side) bind(m *measurement, seed uint64) error {
-	if !s.model.can(m.workload.task) {
-		return fmt.Errorf("%s on %s does not %s, which %s needs", s.model.name, s.server.URL, m.workload.task, m.workload.name)
+	if !s.model.can(m.workload.Task) {
+		return fmt.Errorf("%s on %s does not %s, which %s needs", s.model.name, s.server.URL, m.workload.Task, m.workload.Name)
 	}
 	s.load = s.server.client.load(m.workload, m.dialect, s.model.name, seed)
 	if m.background == nil {
@@ -177,16 +179,16 @@ func (s *side) bind(m *measurement, seed uint64) error {
 	}
 	reranker, found := s.reranker()
 	if !found {
-		return fmt.Errorf("%s needs a model that reranks in the background: %s lists none", m.workload.name, s.server.URL)
+		return fmt.Errorf("%s needs a model that reranks in the background: %s lists none", m.workload.Name, s.server.URL)
 	}
-	s.background = s.server.client.load(*m.workload.background, *m.background, reranker.name, seed)
+	s.background = s.server.client.load(*m.workload.Background, *m.background, reranker.name, seed)
 	return nil
 }
 
 // reranker is the side's own model where it can, else the server's first that can.
 func (s *side) reranker() (model, bool) {
 	for _, m := range append([]model{s.model}, s.server.models...) {
-		if m.can(rerank) && m.serves() {
+		if m.can(workload.Rerank) && m.serves() {
 			return m, true
 		}
 	}
@@ -197,7 +199,7 @@ func (s *side) reranker() (model, bool) {
 func longest(o options, sides []*side) int {
 	limit := o.maxTokens
 	if limit == 0 {
-		limit = mixedClip
+		limit = workload.MixedClip
 	}
 	for _, s := range sides {
 		if s.model.maxLength > 0 {

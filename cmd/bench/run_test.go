@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
 const listOfTwo = `{"data":[
@@ -114,7 +116,7 @@ func TestDefaultModelIsMeasured(t *testing.T) {
 	got.Requests, got.Items, got.TokensIntended, got.TokensReported = 0, 0, 0, nil
 	got.Latency, got.Throughput, got.Seconds = latency{}, throughput{}, 0
 	require.Equal(t, result{
-		Server: url, Model: "org/embedder", Task: embed, Workload: "W3", Dialect: "openai", Provider: "cpu",
+		Server: url, Model: "org/embedder", Task: workload.Embed, Workload: "W3", Dialect: "openai", Provider: "cpu",
 		Variant: "fp32", Dimensions: 3, Loop: "closed", Concurrency: 2, Seed: 1, Rounds: 1, Errors: map[string]int{},
 	}, got)
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
 // server is what a server says of itself; whatever it does not say is empty.
@@ -21,7 +23,7 @@ type server struct {
 type model struct {
 	name       string
 	aliases    []string
-	tasks      []task // empty: not said
+	tasks      []workload.Task // empty: not said
 	maxLength  int
 	variant    string
 	provider   string
@@ -30,17 +32,17 @@ type model struct {
 }
 
 // can is true also where the server does not say.
-func (m model) can(t task) bool { return len(m.tasks) == 0 || slices.Contains(m.tasks, t) }
+func (m model) can(t workload.Task) bool { return len(m.tasks) == 0 || slices.Contains(m.tasks, t) }
 
 // task is the model's first; a server that says none is taken by the model's name.
-func (m model) task() task {
+func (m model) task() workload.Task {
 	switch {
 	case len(m.tasks) > 0:
 		return m.tasks[0]
 	case strings.Contains(strings.ToLower(m.name), "rerank"):
-		return rerank
+		return workload.Rerank
 	}
-	return embed
+	return workload.Embed
 }
 
 func (m model) named(name string) bool {
@@ -87,8 +89,8 @@ func (s *server) list(ctx context.Context) error {
 		Data []struct {
 			ID         string
 			Aliases    []string
-			Task       task
-			Tasks      []task
+			Task       workload.Task
+			Tasks      []workload.Task
 			Dimensions int
 			MaxLength  int `json:"max_length"`
 			MaxLen     int `json:"max_model_len"` // vLLM's name
@@ -104,8 +106,8 @@ func (s *server) list(ctx context.Context) error {
 			name: d.ID, aliases: d.Aliases, dimensions: d.Dimensions,
 			maxLength: max(d.MaxLength, d.MaxLen), variant: d.Variant, state: d.State,
 		}
-		for _, t := range append([]task{d.Task}, d.Tasks...) {
-			if (t == embed || t == rerank) && !slices.Contains(m.tasks, t) {
+		for _, t := range append([]workload.Task{d.Task}, d.Tasks...) {
+			if (t == workload.Embed || t == workload.Rerank) && !slices.Contains(m.tasks, t) {
 				m.tasks = append(m.tasks, t)
 			}
 		}
@@ -128,9 +130,9 @@ func (s *server) info(ctx context.Context) error {
 	}
 	m := model{name: info.ID, maxLength: info.MaxLength, variant: info.DType}
 	if _, is := info.Type["embedding"]; is {
-		m.tasks = []task{embed}
+		m.tasks = []workload.Task{workload.Embed}
 	} else if _, is := info.Type["reranker"]; is {
-		m.tasks = []task{rerank}
+		m.tasks = []workload.Task{workload.Rerank}
 	}
 	s.models = []model{m}
 	if s.Version == "" {

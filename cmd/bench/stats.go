@@ -1,11 +1,12 @@
 package main
 
 import (
-	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/quadrate-maas/quadrate/internal/measure"
 )
 
 // maxSamples bounds a round's memory: 8 MiB of latencies. Up to it percentiles are exact;
@@ -120,14 +121,7 @@ func (s *stats) perSecond(n int) float64 {
 
 // percentiles returns the nearest-rank percentiles, each in (0, 100], in the order asked for.
 func (s *stats) percentiles(ps ...float64) []time.Duration {
-	sorted := slices.Sorted(slices.Values(s.samples))
-	out := make([]time.Duration, len(ps))
-	for k, p := range ps {
-		if len(sorted) > 0 {
-			out[k] = sorted[max(int(math.Ceil(p/100*float64(len(sorted)))), 1)-1]
-		}
-	}
-	return out
+	return measure.Percentiles(s.samples, ps...)
 }
 
 // merge returns the rounds as if they were one. It is meant for rounds of equal length: each

@@ -126,7 +126,7 @@ func (r *report) benchLine(m *measurement, place int, round *stats) string {
 	name := strings.NewReplacer("/", "_", " ", "_", "-", "_").Replace(orUnknown(m.sides[0].model.name))
 	p := round.percentiles(50, 95, 99)
 	return fmt.Sprintf("BenchmarkServer/model=%s/workload=%s/%s/server=%s-%d\t%d\t%d ns/op\t%d p50-ns\t%d p95-ns\t%d p99-ns\t%.4g req/s\t%.4g items/s\t%.4g tok/s",
-		name, m.workload.name, load, [...]string{"first", "second"}[place], runtime.GOMAXPROCS(0), round.requests,
+		name, m.workload.Name, load, [...]string{"first", "second"}[place], runtime.GOMAXPROCS(0), round.requests,
 		round.mean().Nanoseconds(), p[0].Nanoseconds(), p[1].Nanoseconds(), p[2].Nanoseconds(),
 		round.perSecond(round.requests), round.perSecond(round.items), round.perSecond(round.tokenCount()))
 }

@@ -22,6 +22,8 @@ type localRuntime interface {
 	// Check reports why a model cannot be opened here, as far as that shows without loading it.
 	Check(spec models.Spec) error
 	Open(ctx context.Context, spec models.Spec, hooks localHooks) (inference.Model, error)
+	// Engine is what runs the models and its version, empty where nothing does.
+	Engine() string
 	// Describe says what runs, for the log.
 	Describe() string
 	// Close ends the runtime; all models must be closed before.

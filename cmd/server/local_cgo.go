@@ -44,9 +44,9 @@ func (o onnxLocals) Check(spec models.Spec) error {
 	return nil
 }
 
-func (o onnxLocals) Describe() string {
-	return "ONNX Runtime " + o.Version() + " from " + o.Library()
-}
+func (o onnxLocals) Engine() string { return "ONNX Runtime " + o.Version() }
+
+func (o onnxLocals) Describe() string { return o.Engine() + " from " + o.Library() }
 
 func (o onnxLocals) Open(ctx context.Context, spec models.Spec, hooks localHooks) (inference.Model, error) {
 	return inference.Open(ctx, spec, inference.Deps{

@@ -23,6 +23,8 @@ func (noLocals) GPU(string) error { return errNoCgo }
 
 func (noLocals) Check(models.Spec) error { return errNoCgo }
 
+func (noLocals) Engine() string { return "" }
+
 func (noLocals) Describe() string { return "no local models (built without cgo)" }
 
 func (noLocals) Close() error { return nil }

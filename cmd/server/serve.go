@@ -13,6 +13,7 @@ import (
 
 	"github.com/quadrate-maas/quadrate/api"
 	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/internal/machine"
 	"github.com/quadrate-maas/quadrate/metrics"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/tokenizer/cl100k"
@@ -68,6 +69,8 @@ func serveOn(ctx context.Context, runtime localRuntime, cfg *config.Config, stdo
 	if options.TLS, err = certificate(cfg.Server.TLS); err != nil {
 		return err
 	}
+	here := machine.This()
+	options.Runtime, options.Machine = runtime.Engine(), &here
 	server, err := api.New(options)
 	if err != nil {
 		return err

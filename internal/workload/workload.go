@@ -1,4 +1,8 @@
-package main
+// Package workload makes the texts of the benchmarks' workloads: their number, their lengths
+// in tokens and their words, the same for the same seed.
+//
+// It knows no HTTP, no model and no tokenizer: a word is one token by the choice of words.
+package workload
 
 import (
 	"fmt"
@@ -7,12 +11,17 @@ import (
 	"strings"
 )
 
-type task string
+// Task is what a request asks for.
+type Task string
 
+// The tasks.
 const (
-	embed  task = "embed"
-	rerank task = "rerank"
+	Embed  Task = "embed"
+	Rerank Task = "rerank"
 )
+
+// Names lists the workloads.
+func Names() []string { return []string{"W1", "W2", "W3", "W4", "W4b", "W5"} }
 
 // Lengths count what BERT's tokenizer adds: [CLS] and [SEP] around a text, [CLS], [SEP] and
 // [SEP] around a pair.
@@ -20,85 +29,107 @@ const (
 	textSpecials = 2
 	pairSpecials = 3
 	queryWords   = 14
-	minTokens    = queryWords + pairSpecials + 1
+
+	// MinTokens is the shortest pair there can be.
+	MinTokens = queryWords + pairSpecials + 1
 )
 
 // W3 as published: log-normal lengths, cut at clip.
 const (
 	mixedMedian = 180.0
 	mixedSigma  = 0.7
-	mixedClip   = 512
+
+	// MixedClip is W3's longest text, where the model takes it.
+	MixedClip = 512
 )
 
-// shape is what the flags and the model say of a workload's sizes.
-type shape struct {
-	documents int
-	tokens    int // of a W1 pair
-	max       int // longest text or pair the model takes
+// Shape is what the caller and the model say of a workload's sizes.
+type Shape struct {
+	Documents int
+	// Tokens of a W1 pair, at least MinTokens.
+	Tokens int
+	// Max is the longest text or pair the model takes, in tokens.
+	Max int
+	// RerankOnly makes W5's requests those of W1, for a model that does not embed.
+	RerankOnly bool
 }
 
-// workload describes requests; it holds no state, so that request i of a seed is always the same.
-type workload struct {
-	name   string
-	task   task
-	items  int
+// Workload describes requests; it holds no state, so that request i of a seed is always the same.
+type Workload struct {
+	Name string
+	Task Task
+	// Items are the texts or pairs of a request.
+	Items int
+	// Background, where set, is kept running at one request in flight meanwhile.
+	Background *Workload
+	// Ramp asks for an open loop whose rate rises until the server is past its knee.
+	Ramp bool
+
 	length func(r *rand.Rand) int // tokens of one text or pair
-	// background, where set, is kept running at one request in flight meanwhile.
-	background *workload
 }
 
-// texts are the contents of one request. Query is empty unless the task is rerank.
-type texts struct {
-	query  string
-	items  []string
-	tokens int // intended, special tokens included
+// Texts are the contents of one request. Query is empty unless the task is Rerank.
+type Texts struct {
+	Query string
+	Items []string
+	// Tokens is the sum over the items as they are meant, special tokens included.
+	Tokens int
 }
 
-func workloadFor(name string, s shape) (workload, error) {
+// For returns the workload of that name; upper and lower case are the same.
+func For(name string, s Shape) (Workload, error) {
 	fixed := func(tokens int) func(*rand.Rand) int {
-		tokens = min(tokens, s.max)
+		tokens = min(tokens, s.Max)
 		return func(*rand.Rand) int { return tokens }
 	}
-	w1 := workload{name: "W1", task: rerank, items: s.documents, length: fixed(s.tokens)}
+	w1 := Workload{Name: "W1", Task: Rerank, Items: s.Documents, length: fixed(s.Tokens)}
+	w3 := Workload{Name: "W3", Task: Embed, Items: 1, length: mixed(s.Max)}
 	switch strings.ToUpper(name) {
 	case "W1":
 		return w1, nil
 	case "W2":
-		return workload{name: "W2", task: embed, items: 32, length: fixed(128)}, nil
+		return Workload{Name: "W2", Task: Embed, Items: 32, length: fixed(128)}, nil
 	case "W3":
-		return workload{name: "W3", task: embed, items: 1, length: mixed(s.max)}, nil
+		return w3, nil
 	case "W4":
-		return workload{name: "W4", task: embed, items: 1, length: fixed(16)}, nil
+		return Workload{Name: "W4", Task: Embed, Items: 1, length: fixed(16)}, nil
 	case "W4B":
-		return workload{name: "W4b", task: embed, items: 1, length: fixed(16), background: &w1}, nil
+		return Workload{Name: "W4b", Task: Embed, Items: 1, length: fixed(16), Background: &w1}, nil
+	case "W5":
+		w5 := w3
+		if s.RerankOnly {
+			w5 = w1
+		}
+		w5.Name, w5.Ramp = "W5", true
+		return w5, nil
 	}
-	return workload{}, fmt.Errorf("there is no %q: there are W1, W2, W3, W4, W4b", name)
+	return Workload{}, fmt.Errorf("there is no %q: there are %s", name, strings.Join(Names(), ", "))
 }
 
 // mixed draws W3's lengths. The whole distribution shrinks or grows with the limit, so that
 // the share of texts that are cut stays as published.
 func mixed(limit int) func(*rand.Rand) int {
-	scale := float64(limit) / mixedClip
+	scale := float64(limit) / MixedClip
 	return func(r *rand.Rand) int {
 		n := mixedMedian * scale * math.Exp(mixedSigma*r.NormFloat64())
 		return min(max(int(math.Round(n)), textSpecials+1), limit)
 	}
 }
 
-// texts returns the contents of request i. Every text is drawn anew, so that no cache and no
+// Texts returns the contents of request i. Every text is drawn anew, so that no cache and no
 // merging of equal inputs answers for the engine.
-func (w workload) texts(seed, i uint64) texts {
+func (w Workload) Texts(seed, i uint64) Texts {
 	r := rand.New(rand.NewPCG(seed, i)) //nolint:gosec // reproducible on purpose
-	t := texts{items: make([]string, w.items)}
+	t := Texts{Items: make([]string, w.Items)}
 	specials := textSpecials
-	if w.task == rerank {
-		t.query = sentence(r, queryWords)
+	if w.Task == Rerank {
+		t.Query = sentence(r, queryWords)
 		specials = pairSpecials + queryWords
 	}
-	for k := range t.items {
+	for k := range t.Items {
 		n := max(w.length(r), specials+1)
-		t.items[k] = sentence(r, n-specials)
-		t.tokens += n
+		t.Items[k] = sentence(r, n-specials)
+		t.Tokens += n
 	}
 	return t
 }

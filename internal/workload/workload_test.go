@@ -1,4 +1,4 @@
-package main
+package workload
 
 import (
 	"math/rand/v2"
@@ -12,33 +12,33 @@ import (
 func words(s string) int { return len(strings.Fields(s)) }
 
 func TestTextsHaveTheIntendedLengths(t *testing.T) {
-	s := shape{documents: 7, tokens: 200, max: 512}
+	s := Shape{Documents: 7, Tokens: 200, Max: 512}
 	for _, c := range []struct {
 		name          string
 		items, tokens int
 	}{{"W1", 7, 200}, {"W2", 32, 128}, {"W4", 1, 16}, {"w4B", 1, 16}} {
-		w, err := workloadFor(c.name, s)
+		w, err := For(c.name, s)
 		require.NoError(t, err)
-		x := w.texts(1, 0)
-		require.Len(t, x.items, c.items)
-		require.Equal(t, c.items*c.tokens, x.tokens)
-		for _, text := range x.items {
-			if w.task == rerank {
-				require.Equal(t, c.tokens, words(x.query)+words(text)+pairSpecials)
+		x := w.Texts(1, 0)
+		require.Len(t, x.Items, c.items)
+		require.Equal(t, c.items*c.tokens, x.Tokens)
+		for _, text := range x.Items {
+			if w.Task == Rerank {
+				require.Equal(t, c.tokens, words(x.Query)+words(text)+pairSpecials)
 			} else {
 				require.Equal(t, c.tokens, words(text)+textSpecials)
-				require.Empty(t, x.query)
+				require.Empty(t, x.Query)
 			}
 		}
 	}
-	_, err := workloadFor("W9", s)
+	_, err := For("W9", s)
 	require.ErrorContains(t, err, `there is no "W9"`)
 }
 
 func TestLengthsKeepTheModelsLimit(t *testing.T) {
-	w, err := workloadFor("W2", shape{max: 64})
+	w, err := For("W2", Shape{Max: 64})
 	require.NoError(t, err)
-	require.Equal(t, 32*64, w.texts(1, 0).tokens)
+	require.Equal(t, 32*64, w.Texts(1, 0).Tokens)
 }
 
 func TestMixedLengthsAreLogNormal(t *testing.T) {
@@ -62,19 +62,35 @@ func TestMixedLengthsAreLogNormal(t *testing.T) {
 }
 
 func TestTextsAreReproducible(t *testing.T) {
-	w, err := workloadFor("W3", shape{max: 512})
+	w, err := For("W3", Shape{Max: 512})
 	require.NoError(t, err)
-	require.Equal(t, w.texts(1, 5), w.texts(1, 5))
-	require.NotEqual(t, w.texts(1, 5), w.texts(1, 6))
-	require.NotEqual(t, w.texts(1, 5), w.texts(2, 5))
+	require.Equal(t, w.Texts(1, 5), w.Texts(1, 5))
+	require.NotEqual(t, w.Texts(1, 5), w.Texts(1, 6))
+	require.NotEqual(t, w.Texts(1, 5), w.Texts(2, 5))
 	// Pinned, so that figures of different versions of this program stay comparable.
-	w4, err := workloadFor("W4", shape{max: 512})
+	w4, err := For("W4", Shape{Max: 512})
 	require.NoError(t, err)
-	require.Equal(t, "step work west thing church piece article love force lot site company crime issue", w4.texts(1, 0).items[0])
+	require.Equal(t, "step work west thing church piece article love force lot site company crime issue", w4.Texts(1, 0).Items[0])
 }
 
 func TestVocabularyHasNoWordTwice(t *testing.T) {
 	sorted := slices.Sorted(slices.Values(vocabulary))
 	require.Len(t, slices.Compact(slices.Clone(sorted)), len(vocabulary))
 	require.Greater(t, len(vocabulary), 300)
+}
+
+func TestTheRampAsksForWhatTheModelCanDo(t *testing.T) {
+	s := Shape{Documents: 7, Tokens: 200, Max: 512}
+	w, err := For("w5", s)
+	require.NoError(t, err)
+	require.True(t, w.Ramp)
+	require.Equal(t, Embed, w.Task)
+	w3, err := For("W3", s)
+	require.NoError(t, err)
+	require.Equal(t, w3.Texts(1, 9), w.Texts(1, 9))
+	s.RerankOnly = true
+	w, err = For("W5", s)
+	require.NoError(t, err)
+	require.Equal(t, Rerank, w.Task)
+	require.Len(t, w.Texts(1, 0).Items, 7)
 }

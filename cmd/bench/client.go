@@ -72,6 +72,7 @@ func (c *client) send(ctx context.Context, d dialect, r call) reply {
 		out.kind, out.err = strconv.Itoa(status), statusError(http.MethodPost, d.path, status, body)
 	default:
 		out.tokens = usedTokens(header, body)
+		out.stages, out.staged = stagesOf(header)
 		if r.number%checkEvery == 0 {
 			if out.dimensions, err = d.check(body, r.items); err != nil {
 				out.kind, out.err = "invalid answer", fmt.Errorf("POST %s: invalid answer: %w", d.path, err)

@@ -25,7 +25,11 @@ func (p phase) closed(ctx context.Context, l load) (*stats, error) {
 	for range p.concurrency {
 		workers.Go(func() {
 			for ctx.Err() == nil && time.Now().Before(end) {
-				c, err := l.prepare(next.Add(1) - 1)
+				number := next.Add(1) - 1
+				if p.calls > 0 && number >= p.first+p.calls {
+					return
+				}
+				c, err := l.prepare(number)
 				if err != nil {
 					failures <- err
 					return

@@ -19,6 +19,8 @@ type reply struct {
 	done       time.Time
 	tokens     int // as the answer reports them; 0 where it does not
 	dimensions int // 0: not looked at, or not an embedding
+	stages     stages
+	staged     bool // whether the answer says its stages
 	kind       string
 	err        error
 }
@@ -37,6 +39,7 @@ type phase struct {
 	rate        float64
 	inFlight    int
 	seed, first uint64
+	calls       uint64 // the closed loop ends after so many; 0: only with the duration
 }
 
 func (p phase) run(ctx context.Context, l load) (*stats, error) {

@@ -23,7 +23,7 @@ func main() {
 	// From the first signal on the default handling is back: the first prints what there is,
 	// a second ends the process at once.
 	context.AfterFunc(ctx, stop)
-	err := run(ctx, os.Args[1:], os.Stdout)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	switch {
 	case err == nil:
 	case errors.Is(err, errUsage):

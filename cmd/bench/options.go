@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,10 +30,12 @@ type options struct {
 	warmup         time.Duration
 	timeout        time.Duration // of one request
 	concurrency    int
-	rate           float64 // requests a second; 0: closed loop
-	inFlight       int     // bound of the open loop
+	rate           float64       // requests a second; 0: closed loop, and W5 finds its own first rate
+	p99            time.Duration // W5's limit; 0: from the unloaded latency
+	inFlight       int           // bound of the open loop
 	rounds         int
 	seed           uint64
+	soak           int // requests; 0: no soak
 	out            string
 	gobench        bool
 	key            string
@@ -57,11 +60,13 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	f.DurationVar(&o.warmup, "warmup", time.Second, "unmeasured load before each round; 0: none")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "longest wait for one answer")
 	f.IntVar(&o.concurrency, "concurrency", 1, "closed loop: requests in flight")
-	f.Float64Var(&o.rate, "rate", 0, "open loop: Poisson arrivals a `second`; 0: closed loop")
+	f.Float64Var(&o.rate, "rate", 0, "open loop: Poisson arrivals a `second`; 0: closed loop; W5: the first rate; 0: half of what one request at a time reaches")
+	f.DurationVar(&o.p99, "p99", 0, "W5: the 99th percentile that ends the ramp; 0: ten times the unloaded median")
 	f.IntVar(&o.inFlight, "in-flight", 512, "open loop: most requests in flight; arrivals beyond it are dropped and counted")
 	f.IntVar(&o.rounds, "rounds", 0, "rounds of each measurement; 0: 1, with -vs 5")
 	f.Uint64Var(&o.seed, "seed", 1, "of texts, lengths and arrivals")
-	f.StringVar(&o.out, "out", ".", "folder of benchmark_result.json")
+	f.IntVar(&o.soak, "soak", 0, "instead of workloads: so many short `requests` to all routes of the model, watching the server's memory")
+	f.StringVar(&o.out, "out", ".", "`folder` of benchmark_result.json and benchmark_report.html")
 	f.BoolVar(&o.gobench, "gobench", false, "also print Go benchmark lines, one a round, for benchstat")
 	f.StringVar(&keyFile, "key-file", "", "`file` with the API key, sent as Authorization: Bearer")
 	if err := f.Parse(args); err != nil {
@@ -90,6 +95,11 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	}
 	o.url, o.vs = strings.TrimRight(o.url, "/"), strings.TrimRight(o.vs, "/")
 	return o, o.validate()
+}
+
+// ramps is whether W5 is asked for, which is always an open loop.
+func (o *options) ramps() bool {
+	return slices.ContainsFunc(o.workloads, func(name string) bool { return strings.EqualFold(name, "W5") })
 }
 
 // validate reports every problem at once.
@@ -121,7 +131,10 @@ func (o *options) validate() error {
 	check(o.timeout > 0, "-timeout %v: more than 0 is needed", o.timeout)
 	check(o.concurrency > 0, "-concurrency %d: at least 1 is needed", o.concurrency)
 	check(o.rate >= 0, "-rate %v: it cannot be negative", o.rate)
+	check(o.p99 >= 0, "-p99 %v: it cannot be negative", o.p99)
 	check(o.inFlight > 0, "-in-flight %d: at least 1 is needed", o.inFlight)
+	check(o.soak >= 0, "-soak %d: it cannot be negative", o.soak)
+	check(o.soak == 0 || o.vs == "" && !o.all && o.rate == 0 && len(o.workloads) == 0, "-soak excludes -vs, -all, -rate and -workload")
 	check(o.rounds > 0, "-rounds %d: at least 1 is needed", o.rounds)
 	return errors.Join(problems...)
 }

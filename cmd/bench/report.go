@@ -15,7 +15,10 @@ import (
 	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
-const resultFile = "benchmark_result.json"
+const (
+	resultFile = "benchmark_result.json"
+	reportFile = "benchmark_report.html"
+)
 
 // report is what benchmark_result.json holds.
 type report struct {
@@ -25,6 +28,7 @@ type report struct {
 	Interrupted bool         `json:"interrupted"`
 	Results     []result     `json:"results"`
 	Comparisons []comparison `json:"comparisons,omitempty"`
+	Soak        *soak        `json:"soak,omitempty"`
 
 	options      options
 	measurements []*measurement
@@ -38,8 +42,10 @@ type clientInfo struct {
 }
 
 type serverInfo struct {
-	URL     string `json:"url"`
-	Version string `json:"version,omitempty"`
+	URL     string        `json:"url"`
+	Version string        `json:"version,omitempty"`
+	Runtime string        `json:"runtime,omitempty"`
+	Machine *machine.Info `json:"machine,omitempty"` // null where the server does not say
 }
 
 type latency struct {
@@ -79,6 +85,10 @@ type result struct {
 	TokensIntended int            `json:"tokens_intended"`
 	TokensReported *int           `json:"tokens_reported"` // null where not every answer has it
 	Latency        latency        `json:"latency_ms"`
+	Distribution   []bin          `json:"distribution_ms,omitempty"`
+	Split          *split         `json:"split_ms,omitempty"` // null where the server does not say
+	ServerSide     *serverSide    `json:"server_side,omitempty"`
+	Ramp           *ramp          `json:"ramp,omitempty"` // of W5; the other figures are then those at the knee
 	Throughput     throughput     `json:"throughput"`
 	Errors         map[string]int `json:"errors"`
 	FirstError     string         `json:"first_error,omitempty"`
@@ -103,7 +113,7 @@ func newReport(o options, servers []*server) *report {
 		Results: []result{},
 	}
 	for _, s := range servers {
-		r.Servers = append(r.Servers, serverInfo{s.URL, s.Version})
+		r.Servers = append(r.Servers, serverInfo{s.URL, s.Version, s.Runtime, s.Machine})
 	}
 	return r
 }
@@ -115,6 +125,10 @@ func (r *report) add(m *measurement) {
 			continue
 		}
 		out := r.result(s, m.workload, m.dialect, s.rounds)
+		out.ServerSide = joinSides(s.sides)
+		if s.climb != nil {
+			out.Ramp, out.Loop, out.Concurrency, out.Rate = &s.climb.result, "open", 0, s.climb.result.Knee
+		}
 		if len(s.behind) > 0 {
 			reranker, _ := s.reranker()
 			behind := *s
@@ -139,7 +153,6 @@ func (r *report) add(m *measurement) {
 
 func (r *report) result(s *side, w workload.Workload, d dialect, rounds []*stats) result {
 	all := merge(rounds)
-	p := all.percentiles(50, 95, 99)
 	out := result{
 		Server: s.server.URL, Model: s.model.name, Task: w.Task, Workload: w.Name, Dialect: d.name,
 		Provider: s.model.provider, Variant: s.model.variant,
@@ -147,14 +160,7 @@ func (r *report) result(s *side, w workload.Workload, d dialect, rounds []*stats
 		Loop:       "closed", Concurrency: r.options.concurrency, Seed: r.options.seed,
 		Rounds: len(rounds), Seconds: all.elapsed.Seconds(),
 		Requests: all.requests, Items: all.items, TokensIntended: all.intended,
-		Latency: latency{
-			Mean: measure.Milliseconds(all.mean()), P50: measure.Milliseconds(p[0]), P95: measure.Milliseconds(p[1]),
-			P99: measure.Milliseconds(p[2]), Min: measure.Milliseconds(all.min), Max: measure.Milliseconds(all.max),
-		},
-		Throughput: throughput{
-			Requests: all.perSecond(all.requests), Items: all.perSecond(all.items),
-			Tokens: all.perSecond(all.tokenCount()),
-		},
+		Latency: all.latency(), Throughput: all.throughput(), Distribution: all.distribution(), Split: all.split(),
 		Errors: all.errors, Dropped: all.dropped, ClientLag: measure.Milliseconds(all.lag),
 	}
 	if r.options.rate > 0 {
@@ -169,7 +175,7 @@ func (r *report) result(s *side, w workload.Workload, d dialect, rounds []*stats
 	return out
 }
 
-// save replaces the file of an earlier run as a whole.
+// save replaces each file of an earlier run as a whole.
 func (r *report) save(folder string, stdout io.Writer) error {
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -178,8 +184,18 @@ func (r *report) save(folder string, stdout io.Writer) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	path := filepath.Join(folder, resultFile)
-	if err := os.WriteFile(path+".tmp", append(data, '\n'), 0o644); err != nil {
+	if err := replaceFile(filepath.Join(folder, resultFile), append(data, '\n'), stdout); err != nil {
+		return err
+	}
+	page, err := r.page()
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(folder, reportFile), page, stdout)
+}
+
+func replaceFile(path string, content []byte, stdout io.Writer) error {
+	if err := os.WriteFile(path+".tmp", content, 0o644); err != nil {
 		return err
 	}
 	if err := os.Rename(path+".tmp", path); err != nil {
@@ -189,8 +205,11 @@ func (r *report) save(folder string, stdout io.Writer) error {
 	return nil
 }
 
-// verdict is an error when requests failed and none was answered well.
+// verdict is an error when requests failed and none was answered well; a soak has its own.
 func (r *report) verdict() error {
+	if r.Soak != nil {
+		return r.Soak.verdict()
+	}
 	failed, first := 0, ""
 	for _, res := range r.Results {
 		if res.Requests > 0 {

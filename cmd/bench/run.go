@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/quadrate-maas/quadrate/internal/workload"
 )
@@ -25,9 +26,11 @@ type side struct {
 	background *load
 	rounds     []*stats
 	behind     []*stats // of the workload's background
+	sides      []*serverSide
+	climb      *climb // of a ramp
 }
 
-func run(ctx context.Context, args []string, stdout io.Writer) error {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stdout)
 	if err != nil {
 		return err
@@ -39,23 +42,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	for _, s := range servers {
 		defer s.client.close()
 	}
-	plan, skipped, err := plan(o, servers)
-	if err != nil {
-		return err
-	}
 	rep := newReport(o, servers)
-	rep.printHeader(stdout)
-	for _, s := range skipped {
-		fmt.Fprintln(stdout, "skipped:", s)
-	}
-	for _, m := range plan {
-		if ctx.Err() != nil {
-			break
-		}
-		if err := m.measure(ctx, o); err != nil {
-			return err
-		}
-		rep.add(m)
+	if err := rep.fill(ctx, servers, stdout, stderr); err != nil {
+		return err
 	}
 	rep.Interrupted = ctx.Err() != nil
 	rep.print(stdout, o.gobench)
@@ -63,6 +52,58 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	return rep.verdict()
+}
+
+// fill measures what the options ask for.
+func (r *report) fill(ctx context.Context, servers []*server, stdout, stderr io.Writer) error {
+	if r.options.soak > 0 {
+		r.printHeader(stdout)
+		var err error
+		r.Soak, err = runSoak(ctx, r.options, servers[0], stderr)
+		return err
+	}
+	plan, skipped, err := plan(r.options, servers)
+	if err != nil {
+		return err
+	}
+	r.printHeader(stdout)
+	for _, s := range skipped {
+		fmt.Fprintln(stdout, "skipped:", s)
+	}
+	return measureAll(ctx, r.options, plan, r, stderr)
+}
+
+func measureAll(ctx context.Context, o options, plan []*measurement, rep *report, stderr io.Writer) error {
+	bar := newProgress(stderr, planned(o, plan))
+	defer bar.close()
+	for _, m := range plan {
+		if ctx.Err() != nil {
+			break
+		}
+		take := m.measure
+		if m.workload.Ramp {
+			take = m.climb
+		}
+		if err := take(ctx, o, bar); err != nil {
+			return err
+		}
+		rep.add(m)
+	}
+	return nil
+}
+
+// expectedSteps is how many rates a ramp is likely to take, for the progress bar.
+const expectedSteps = 12
+
+func planned(o options, plan []*measurement) (sum time.Duration) {
+	for _, m := range plan {
+		rounds := o.rounds
+		if m.workload.Ramp {
+			rounds = expectedSteps
+		}
+		sum += time.Duration(rounds*len(m.sides)) * (o.warmup + o.duration)
+	}
+	return sum
 }
 
 func connect(ctx context.Context, o options) ([]*server, error) {
@@ -73,7 +114,7 @@ func connect(ctx context.Context, o options) ([]*server, error) {
 	servers := make([]*server, len(urls))
 	for i, url := range urls {
 		connections := o.concurrency + 1 // one for the background
-		if o.rate > 0 {
+		if o.rate > 0 || o.ramps() {
 			connections = o.inFlight + 1
 		}
 		var err error
@@ -214,11 +255,14 @@ const warmupCalls = 1 << 63
 
 // measure runs the rounds. Two servers get the same calls in each and take turns in going
 // first, so that a machine that drifts slows both alike.
-func (m *measurement) measure(ctx context.Context, o options) error {
+func (m *measurement) measure(ctx context.Context, o options, bar *progress) error {
 	for round := range o.rounds {
 		for k := range m.sides {
 			s := m.sides[(k+round)%len(m.sides)]
-			if err := s.round(ctx, o, uint64(round)<<32); err != nil {
+			done := bar.stage(m, s, fmt.Sprintf("round %d of %d", round+1, o.rounds), o.warmup+o.duration)
+			err := s.round(ctx, o, uint64(round)<<32)
+			done()
+			if err != nil {
 				return err
 			}
 		}
@@ -231,24 +275,48 @@ func (s *side) round(ctx context.Context, o options, first uint64) error {
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // see above
 	}
-	p := phase{
-		duration: o.duration, concurrency: o.concurrency,
-		rate: o.rate, inFlight: o.inFlight, seed: o.seed, first: first,
+	if err := s.warm(ctx, o, first); err != nil || ctx.Err() != nil {
+		return err
 	}
-	if o.warmup > 0 {
-		warm := p
-		warm.duration, warm.first = o.warmup, first+warmupCalls
-		if _, err := warm.run(ctx, *s.load); err != nil || ctx.Err() != nil {
-			return err
-		}
-	}
-	front, back, err := p.withBackground(ctx, *s.load, s.background)
+	front, err := s.observed(ctx, o.phase(o.rate, first))
 	if err != nil {
 		return err
 	}
 	s.rounds = append(s.rounds, front)
+	return nil
+}
+
+// phase is one stretch of load as the flags say, at a rate, or in a closed loop when that is 0.
+func (o *options) phase(rate float64, first uint64) phase {
+	return phase{duration: o.duration, concurrency: o.concurrency, rate: rate, inFlight: o.inFlight, seed: o.seed, first: first}
+}
+
+// warm puts unmeasured load on the server.
+func (s *side) warm(ctx context.Context, o options, first uint64) error {
+	if o.warmup == 0 {
+		return nil
+	}
+	p := o.phase(o.rate, first+warmupCalls)
+	p.duration = o.warmup
+	_, err := p.run(ctx, *s.load)
+	return err
+}
+
+// observed runs a phase between two readings of the server's counters.
+func (s *side) observed(ctx context.Context, p phase) (*stats, error) {
+	before := s.server.client.readMetrics(ctx)
+	front, back, err := p.withBackground(ctx, *s.load, s.background)
+	if err != nil {
+		return nil, err
+	}
 	if back != nil {
 		s.behind = append(s.behind, back)
 	}
-	return nil
+	// After an interrupt too: the reading belongs to what was measured so far.
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if seen := between(before, s.server.client.readMetrics(after), s.model.name); seen != nil {
+		s.sides = append(s.sides, seen)
+	}
+	return front, nil
 }

@@ -88,7 +88,7 @@ func bench(t *testing.T, args ...string) (string, report, error) {
 	folder := filepath.Join(t.TempDir(), "out")
 	var out bytes.Buffer
 	args = append([]string{"-duration", "50ms", "-warmup", "5ms", "-documents", "4", "-out", folder}, args...)
-	err := run(t.Context(), args, &out)
+	err := run(t.Context(), args, &out, io.Discard)
 	var r report
 	if data, readErr := os.ReadFile(filepath.Join(folder, resultFile)); readErr == nil {
 		require.NoError(t, json.Unmarshal(data, &r))
@@ -114,7 +114,7 @@ func TestDefaultModelIsMeasured(t *testing.T) {
 	require.InEpsilon(t, 20*got.Throughput.Requests, got.Throughput.Tokens, 1e-9)
 	require.Equal(t, "org/embedder", <-p.names)
 	got.Requests, got.Items, got.TokensIntended, got.TokensReported = 0, 0, 0, nil
-	got.Latency, got.Throughput, got.Seconds = latency{}, throughput{}, 0
+	got.Latency, got.Throughput, got.Seconds, got.Distribution = latency{}, throughput{}, 0, nil
 	require.Equal(t, result{
 		Server: url, Model: "org/embedder", Task: workload.Embed, Workload: "W3", Dialect: "openai", Provider: "cpu",
 		Variant: "fp32", Dimensions: 3, Loop: "closed", Concurrency: 2, Seed: 1, Rounds: 1, Errors: map[string]int{},
@@ -221,7 +221,7 @@ func TestInvalidAnswersAreErrors(t *testing.T) {
 	p := &peer{replace: map[string]http.HandlerFunc{"/v1/embeddings": func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"data":[]}`)
 	}}}
-	_, r, err := bench(t, "-url", p.start(t), "-warmup", "0")
+	_, r, err := bench(t, "-url", p.start(t), "-warmup", "0", "-duration", "400ms")
 	require.NoError(t, err)
 	require.Positive(t, r.Results[0].Errors["invalid answer"])
 	require.Contains(t, r.Results[0].FirstError, "0 results for 1 texts")
@@ -266,7 +266,7 @@ func TestInterruptPrintsWhatThereIs(t *testing.T) {
 		fmt.Fprint(w, `{"data":[{"index":0,"embedding":[1]}]}`)
 	}}
 	var out bytes.Buffer
-	require.NoError(t, run(ctx, []string{"-url", url, "-duration", "1h", "-warmup", "0", "-out", t.TempDir()}, &out))
+	require.NoError(t, run(ctx, []string{"-url", url, "-duration", "1h", "-warmup", "0", "-out", t.TempDir()}, &out, io.Discard))
 	require.Contains(t, out.String(), "interrupted: this is what there is so far")
 	require.Regexp(t, `closed 1 +5 +0 +0`, out.String())
 }

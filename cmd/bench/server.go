@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/quadrate-maas/quadrate/internal/machine"
 	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
@@ -17,6 +18,8 @@ type server struct {
 	client  *client
 	URL     string
 	Version string
+	Runtime string
+	Machine *machine.Info
 	models  []model
 }
 
@@ -58,13 +61,15 @@ func discover(ctx context.Context, c *client) (*server, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	var health struct {
-		Version string `json:"version"`
+		Version string        `json:"version"`
+		Runtime string        `json:"runtime"`
+		Machine *machine.Info `json:"machine"`
 		Models  []struct{ Name, Provider, Variant string }
 	}
 	if err := c.get(ctx, "/health", &health); err != nil {
 		return nil, err
 	}
-	s.Version = health.Version
+	s.Version, s.Runtime, s.Machine = health.Version, health.Runtime, health.Machine
 	if err := s.list(ctx); err != nil {
 		return nil, err
 	}

@@ -29,6 +29,8 @@ type stats struct {
 	tokens     int // tokens as the answers report them
 	reported   int // answers that report tokens
 	dimensions int
+	stages     stages         // summed
+	staged     int            // answers that say their stages
 	errors     map[string]int // by status, or "timeout", "connection", "invalid answer"
 	firstError error
 	dropped    int           // open loop: arrivals beyond the bound
@@ -59,6 +61,10 @@ func (s *stats) record(c call, r reply, latency time.Duration) {
 	}
 	if r.dimensions > 0 {
 		s.dimensions = r.dimensions
+	}
+	if r.staged {
+		s.staged++
+		s.stages.add(r.stages)
 	}
 	s.add(latency)
 }
@@ -112,6 +118,29 @@ func (s *stats) mean() time.Duration {
 	return s.sum / time.Duration(s.requests)
 }
 
+func (s *stats) latency() latency {
+	p := s.percentiles(50, 95, 99)
+	return latency{
+		Mean: measure.Milliseconds(s.mean()), P50: measure.Milliseconds(p[0]), P95: measure.Milliseconds(p[1]),
+		P99: measure.Milliseconds(p[2]), Min: measure.Milliseconds(s.min), Max: measure.Milliseconds(s.max),
+	}
+}
+
+func (s *stats) throughput() throughput {
+	return throughput{Requests: s.perSecond(s.requests), Items: s.perSecond(s.items), Tokens: s.perSecond(s.tokenCount())}
+}
+
+// split is nil unless every answer says its stages.
+func (s *stats) split() *split {
+	if s.requests == 0 || s.staged != s.requests {
+		return nil
+	}
+	mean := func(d time.Duration) float64 { return measure.Milliseconds(d) / float64(s.requests) }
+	out := &split{Tokenize: mean(s.stages.tokenize), Queue: mean(s.stages.queue), Run: mean(s.stages.run)}
+	out.Other = max(mean(s.sum)-out.Tokenize-out.Queue-out.Run, 0)
+	return out
+}
+
 func (s *stats) perSecond(n int) float64 {
 	if s.elapsed <= 0 {
 		return 0
@@ -146,6 +175,8 @@ func merge(rounds []*stats) *stats {
 		all.intended += s.intended
 		all.tokens += s.tokens
 		all.reported += s.reported
+		all.staged += s.staged
+		all.stages.add(s.stages)
 		all.dropped += s.dropped
 		all.elapsed += s.elapsed
 		all.dimensions = max(all.dimensions, s.dimensions)

@@ -15,14 +15,28 @@ func (r *report) printHeader(w io.Writer) {
 	fmt.Fprintf(w, "client: %s; %d cores; %s %s/%s; quadrate-bench %s\n",
 		orUnknown(strings.Join(c.InstructionSet, " ")), c.Cores, c.Go, c.OS, c.Arch, c.Version)
 	for _, s := range r.Servers {
-		fmt.Fprintf(w, "server: %s; version %s\n", s.URL, orUnknown(s.Version))
+		fmt.Fprintf(w, "server: %s\n", s.describe())
 	}
+}
+
+func (s serverInfo) describe() string {
+	text := s.URL + "; version " + orUnknown(s.Version)
+	if s.Runtime != "" {
+		text += "; " + s.Runtime
+	}
+	if m := s.Machine; m != nil {
+		text += fmt.Sprintf("; %s; %d cores; %s/%s", orUnknown(strings.Join(m.InstructionSet, " ")), m.Cores, m.OS, m.Arch)
+	}
+	return text
 }
 
 // print writes the tables and, if asked, the lines for benchstat.
 func (r *report) print(w io.Writer, gobench bool) {
 	if r.Interrupted {
 		fmt.Fprintln(w, "interrupted: this is what there is so far")
+	}
+	if r.Soak != nil {
+		r.Soak.print(w)
 	}
 	if len(r.Results) == 0 {
 		return
@@ -57,7 +71,7 @@ func (r *report) printResults(w io.Writer) {
 func printRow(w io.Writer, res result, mark string) {
 	load := fmt.Sprintf("closed %d", res.Concurrency)
 	if res.Loop == "open" {
-		load = fmt.Sprintf("open %g/s", res.Rate)
+		load = "open " + rateName(res.Rate)
 	}
 	l, t := res.Latency, res.Throughput
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%.1f\t%.0f\t%s\n",
@@ -85,12 +99,49 @@ func (res result) printNotes(w io.Writer) {
 	if res.Loop == "open" && res.Requests > 0 {
 		fmt.Fprintf(w, "%s sent at most %.2f ms late\n", at, res.ClientLag)
 	}
+	res.printServerSide(w, at)
+	if res.Ramp != nil {
+		res.Ramp.print(w, at)
+	}
 	if res.Background != nil {
 		behind := *res.Background
 		behind.Workload += " (behind)"
 		behind.printNotes(w)
 	}
 }
+
+// printServerSide says what the server itself told of the measured time.
+func (res result) printServerSide(w io.Writer, at string) {
+	if p := res.Split; p != nil {
+		fmt.Fprintf(w, "%s of the mean %.2f ms: tokenize %.2f, queue %.2f, run %.2f, other %.2f\n", at, res.Latency.Mean, p.Tokenize, p.Queue, p.Run, p.Other)
+	}
+	s := res.ServerSide
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(w, "%s %d batches of %.1f items and %.0f tokens", at, s.Batches, s.itemsPerBatch(), ratioOf(s.Tokens, s.Batches))
+	if s.PaddedTokens > 0 {
+		fmt.Fprintf(w, "; padding efficiency %.3f", s.efficiency())
+	}
+	fmt.Fprintf(w, "; %.3f CPU seconds per 1000 tokens; %.0f MiB resident\n", 1000*s.CPUSeconds/float64(max(s.Tokens, 1)), float64(s.Resident)/(1<<20))
+}
+
+func (r *ramp) print(w io.Writer, at string) {
+	fmt.Fprintf(w, "%s knee at %s: the highest rate with p99 within %.1f ms and at most %g %% lost\n", at, rateName(r.Knee), r.Limit, 100*mostLost)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "offered/s\tanswered/s\titems/s\ttok/s\tp50 ms\tp95\tp99\tfailed\tdropped\theld\t")
+	for _, s := range r.Steps {
+		word := "yes"
+		if !s.Held {
+			word = "no"
+		}
+		fmt.Fprintf(t, "%.1f\t%.1f\t%.1f\t%.0f\t%.2f\t%.2f\t%.2f\t%d\t%d\t%s\t\n", s.Offered, s.Throughput.Requests, s.Throughput.Items,
+			s.Throughput.Tokens, s.Latency.P50, s.Latency.P95, s.Latency.P99, s.Failed, s.Dropped, word)
+	}
+	_ = t.Flush()
+}
+
+func rateName(rate float64) string { return fmt.Sprintf("%.4g/s", rate) }
 
 func (c comparison) print(w io.Writer) {
 	fmt.Fprintf(w, "%s %s over %d rounds: %s / %s\n", orUnknown(c.Model), c.Workload, c.Rounds, c.First, c.Second)

@@ -22,6 +22,7 @@ require (
 	google.golang.org/protobuf v1.36.12
 	golang.org/x/term v0.44.0
 	gonum.org/v1/plot v0.17.0
+	google.golang.org/protobuf v1.36.12
 )
 
 require (

@@ -25,6 +25,18 @@ build: setup ## Build bin/quadrate
 bench-client: ## Build bin/quadrate-bench, the load client (no cgo, no set-up); docs/bench.md
 	$(call timed,build) env CGO_ENABLED=0 go build -ldflags "$(LDFLAGS)" -o bin/quadrate-bench ./cmd/bench
 
+.PHONY: enginebench
+enginebench: setup ## Build bin/quadrate-enginebench: the engine in process against ONNX Runtime alone
+	$(call timed,build) go build -ldflags "$(LDFLAGS)" -o bin/quadrate-enginebench ./cmd/enginebench
+
+.PHONY: figures
+figures: build enginebench ## Measure the project's figures on MiniLM (minutes, on a quiet machine; ARGS="-rounds 9")
+	bin/quadrate-enginebench -model var/models/all-MiniLM-L6-v2 -figures docs/benchmarks/figures.md $(ARGS)
+
+.PHONY: soak
+soak: build bench-client ## Send 200,000 short requests to all routes and watch the server's memory (N=...)
+	scripts/soak.sh $(or $(N),200000)
+
 .PHONY: run
 run: build ## Set up, build and serve on http://localhost:8000 (ARGS="-config FILE")
 	@bin/quadrate $(ARGS)
@@ -72,7 +84,7 @@ docker-test: ## Build the CPU image without pulling anything, run it and test it
 	@scripts/image/test.sh
 
 .PHONY: bench
-bench: ## The Go benchmarks
+bench: ## The Go benchmarks: batcher, tokenizer, encoder, sessions, JSON
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: clean

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"html/template"
 	"image/color"
@@ -121,10 +122,8 @@ func latencyChart(results []result) (template.HTML, error) {
 			p.Legend.Add(sideName(k), l)
 		}
 		p.Add(l)
-		if err := mark(p, r.Latency.P50, "p50", sideColor(k)); err != nil {
-			return "", err
-		}
-		if err := mark(p, r.Latency.P99, "p99", sideColor(k)); err != nil {
+		lowest := r.Distribution[0].From
+		if err := errors.Join(mark(p, max(r.Latency.P50, lowest), "p50", sideColor(k)), mark(p, max(r.Latency.P99, lowest), "p99", sideColor(k))); err != nil {
 			return "", err
 		}
 	}

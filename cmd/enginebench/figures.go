@@ -87,7 +87,7 @@ func runFigures(ctx context.Context, s *subject, o options, stdout io.Writer) (e
 		}
 	}
 	f.add("cold start to ready", "s", measure.SpreadOf(starts), 1, false)
-	return f.write(ctx, r, s, o, stdout)
+	return f.write(ctx, r, o, stdout)
 }
 
 // compared runs a workload on all systems, the server and the emulation among them.
@@ -187,6 +187,7 @@ func (f *figures) behind(ctx context.Context, s *subject, _ *child, o options) e
 	}
 	var latencies, batches, own []time.Duration
 	for k := range o.rounds {
+		fmt.Fprintf(o.notes, "W4 behind W1: round %d of %d\n", k+1, o.rounds)
 		in, err := front.texts(ctx, s, uint64(k)<<20, behindWindows) //nolint:gosec // a count
 		if err != nil {
 			return err
@@ -233,7 +234,7 @@ func (s *subject) withBackground(ctx context.Context, w workload.Workload, seed 
 	return r, errors.Join(err, failure)
 }
 
-func (f *figures) write(ctx context.Context, r *results, s *subject, o options, stdout io.Writer) error {
+func (f *figures) write(ctx context.Context, r *results, o options, stdout io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Figures\n\nWritten by `make figures` on %s. They hold for this machine and moment; the ratios are taken round by round, over %d rounds in which the systems took turns.\n\n",
 		r.Started.Format("2006-01-02 15:04 MST"), o.rounds)
@@ -244,7 +245,7 @@ func (f *figures) write(ctx context.Context, r *results, s *subject, o options, 
 	}
 	fmt.Fprintf(&b, "\n\"FIFO of 8\" is an emulation in process of batches of at most %d in order of arrival, padded, on one session, with our tokenizer: a policy, not a server. Figures \"to TEI's\" divide a ratio to ONNX Runtime alone by what text-embeddings-inference 1.9.3 (ONNX, fp32) reached of it on another machine: %.2f of the time for a single text, and of the throughput %.2f for short texts, %.2f for mixed lengths, %.2f for uniform batches.\n\n",
 		fifoBatch, teiSingle, teiShort, teiMixed, teiUniform)
-	flops, peak := r.mfu(s, o)
+	flops, peak := r.mfu(o)
 	for _, c := range f.comparisons {
 		r.Workloads = append(r.Workloads, c.result(flops, peak))
 	}

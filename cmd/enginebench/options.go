@@ -42,6 +42,7 @@ type options struct {
 	json        string
 	figures     string // file of the figures; empty: none
 	server      string // program
+	notes       io.Writer
 }
 
 func parse(args []string, stdout io.Writer) (options, error) {

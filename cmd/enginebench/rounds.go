@@ -236,6 +236,7 @@ func compare(ctx context.Context, s *subject, p plan, o options, others ...func(
 		systems = append(systems, other(a))
 	}
 	for k := range o.rounds {
+		fmt.Fprintf(o.notes, "%s, %d callers: round %d of %d\n", p.workload.Name, p.concurrency, k+1, o.rounds)
 		in, err := p.texts(ctx, s, uint64(k)<<20, n) //nolint:gosec // a count
 		if err != nil {
 			return nil, err

@@ -13,11 +13,13 @@ import (
 	"github.com/quadrate-maas/quadrate/internal/machine"
 )
 
-func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
+// run prints results on stdout, and what it is at on stderr: a run takes minutes.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	o, err := parse(args, stdout)
 	if err != nil {
 		return err
 	}
+	o.notes = stderr
 	s, err := open(ctx, o)
 	if err != nil {
 		return err
@@ -54,7 +56,7 @@ func (r *results) fill(ctx context.Context, s *subject, o options, stdout io.Wri
 		return err
 	}
 	r.printHeader(stdout)
-	flops, peak := r.mfu(s, o)
+	flops, peak := r.mfu(o)
 	for _, name := range r.workloads(s, o) {
 		p, err := o.plan(s, name)
 		if err != nil {
@@ -105,7 +107,7 @@ func (r *results) measurePeak(ctx context.Context, s *subject, o options) error 
 
 // mfu returns what a set computes, and the peak of the variant's precision; nil and 0 where one
 // of them is not known.
-func (r *results) mfu(s *subject, o options) (func(set) float64, float64) {
+func (r *results) mfu(o options) (func(set) float64, float64) {
 	shape, err := readShape(o.model)
 	if err != nil {
 		r.Skipped = append(r.Skipped, "MFU: "+err.Error())

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -168,10 +167,4 @@ func (s *subject) encode(ctx context.Context, t workload.Texts) ([]tokenizer.Enc
 		texts = append(texts, tokenizer.Text{Text: item})
 	}
 	return s.tokens.Singles(ctx, texts, "", tokenizer.Truncation{})
-}
-
-// describe is what runs, such as "cpu fp32".
-func (s *subject) describe() string {
-	info := s.model.Info()
-	return fmt.Sprintf("%s %s", info.Provider, info.Variant)
 }

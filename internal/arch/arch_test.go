@@ -42,7 +42,8 @@ var mayImport = map[string][]string{
 	"api":               {"models", "internal/machine"},
 	"cmd/bench":         {"internal/machine", "internal/measure", "internal/workload"},
 	// Level 2: wires the rest.
-	"cmd/server": {"api", "batcher", "config", "inference", "inference/ort", "internal/machine", "metrics", "models", "tokenizer", "tokenizer/cl100k", "tokenizer/hf"},
+	"cmd/enginebench": {"batcher", "inference", "inference/ort", "internal/machine", "internal/measure", "internal/workload", "models", "tokenizer", "tokenizer/hf"},
+	"cmd/server":      {"api", "batcher", "config", "inference", "inference/ort", "internal/machine", "metrics", "models", "tokenizer", "tokenizer/cl100k", "tokenizer/hf"},
 }
 
 // ownedBy names the one package that may import a heavy dependency, tests included.

@@ -31,7 +31,7 @@ enginebench: setup ## Build bin/quadrate-enginebench: the engine in process agai
 
 .PHONY: figures
 figures: build enginebench ## Measure the project's figures on MiniLM (minutes, on a quiet machine; ARGS="-rounds 9")
-	bin/quadrate-enginebench -model var/models/all-MiniLM-L6-v2 -figures docs/benchmarks/figures.md $(ARGS)
+	bin/quadrate-enginebench -model var/models/all-MiniLM-L6-v2 -duration 5s -figures docs/benchmarks/figures.md $(ARGS)
 
 .PHONY: soak
 soak: build bench-client ## Send 200,000 short requests to all routes and watch the server's memory (N=...)

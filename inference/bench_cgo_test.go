@@ -29,7 +29,7 @@ func BenchmarkEmbed(b *testing.B) {
 				for i, text := range t.Items {
 					inputs[i].Text = text
 				}
-				got, err := model.Embed(b.Context(), models.EmbedRequest{Inputs: inputs})
+				got, err := model.Embed(b.Context(), models.EmbedRequest{Inputs: inputs, Caller: models.Caller{Cache: models.CacheControl{NoCache: true}}})
 				require.NoError(b, err)
 				tokens += got.Usage.PromptTokens
 			}
@@ -46,7 +46,7 @@ func BenchmarkRerank(b *testing.B) {
 	t := w.Texts(1, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := model.Rerank(b.Context(), models.RerankRequest{Query: t.Query, Documents: t.Items})
+		_, err := model.Rerank(b.Context(), models.RerankRequest{Query: t.Query, Documents: t.Items, Caller: models.Caller{Cache: models.CacheControl{NoCache: true}}})
 		require.NoError(b, err)
 	}
 }

@@ -26,6 +26,7 @@ const (
 type client struct {
 	url     string
 	key     string
+	cache   bool // whether results that the server keeps will do
 	timeout time.Duration
 	http    *http.Client
 }
@@ -90,6 +91,9 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) (int,
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if !c.cache {
+		req.Header.Set("Cache-Control", "no-cache")
 	}
 	if c.key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.key)

@@ -117,8 +117,10 @@ func connect(ctx context.Context, o options) ([]*server, error) {
 		if o.rate > 0 || o.ramps() {
 			connections = o.inFlight + 1
 		}
+		c := newClient(url, o.key, o.timeout, connections)
+		c.cache = o.cache
 		var err error
-		servers[i], err = discover(ctx, newClient(url, o.key, o.timeout, connections))
+		servers[i], err = discover(ctx, c)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", url, err)
 		}

@@ -303,3 +303,23 @@ func TestBadFlagsAreReportedTogether(t *testing.T) {
 	_, _, err = bench(t, "-url", (&peer{}).start(t), "-model", "org/reranker", "-workload", "W4")
 	require.ErrorContains(t, err, "does not embed")
 }
+
+// The texts of a seed repeat from run to run: a server that keeps results must not answer a
+// second measurement from them.
+func TestKeptResultsAreRefusedUnlessAskedFor(t *testing.T) {
+	headers := make(chan string, 10_000)
+	p := &peer{replace: map[string]http.HandlerFunc{"/v1/embeddings": func(w http.ResponseWriter, r *http.Request) {
+		headers <- r.Header.Get("Cache-Control")
+		fmt.Fprint(w, `{"data":[{"index":0,"embedding":[1]}]}`)
+	}}}
+	url := p.start(t)
+	_, _, err := bench(t, "-url", url)
+	require.NoError(t, err)
+	require.Equal(t, "no-cache", <-headers)
+	for len(headers) > 0 {
+		<-headers
+	}
+	_, _, err = bench(t, "-url", url, "-cache")
+	require.NoError(t, err)
+	require.Empty(t, <-headers)
+}

@@ -174,7 +174,7 @@ func requestsFor(duration, took time.Duration, some, callers int) int {
 	// Several callers need several requests each, or the end of a round weighs too much.
 	least := 3
 	if callers > 1 {
-		least = 3 * callers
+		least = 6 * callers
 	}
 	return min(max(n, least), 20_000)
 }

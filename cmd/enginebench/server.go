@@ -143,6 +143,7 @@ func (c *child) call(ctx context.Context, method, path string, body any) (int, [
 		return 0, nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Cache-Control", "no-cache") // workloads share texts
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return 0, nil, err

@@ -139,17 +139,20 @@ func (s *subject) embeds() bool {
 // can is whether the model does what the workload asks for.
 func (s *subject) can(t workload.Task) bool { return t == workload.Rerank || s.embeds() }
 
+// caller has every text computed: workloads share texts, and the engine keeps results.
+var caller = models.Caller{Cache: models.CacheControl{NoCache: true}}
+
 // do answers one request as the server would.
 func (s *subject) do(ctx context.Context, t workload.Texts) error {
 	if t.Query != "" {
-		_, err := s.model.(models.Reranker).Rerank(ctx, models.RerankRequest{Query: t.Query, Documents: t.Items})
+		_, err := s.model.(models.Reranker).Rerank(ctx, models.RerankRequest{Query: t.Query, Documents: t.Items, Caller: caller})
 		return err
 	}
 	inputs := make([]models.Input, len(t.Items))
 	for i, text := range t.Items {
 		inputs[i].Text = text
 	}
-	_, err := s.model.(models.Embedder).Embed(ctx, models.EmbedRequest{Inputs: inputs})
+	_, err := s.model.(models.Embedder).Embed(ctx, models.EmbedRequest{Inputs: inputs, Caller: caller})
 	return err
 }
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # soak.sh [REQUESTS]: starts bin/quadrate on a free port, sends it so many short requests of all
 # routes in a closed loop, and reports its memory over time. It fails when the memory grew by
-# 5 % or more over the second half. QUADRATE_SOAK_OUT names the folder of the results.
+# 5 % or more over the second half. SOAK_OUT names the folder of the results.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 requests=${1:-200000}
-out=${QUADRATE_SOAK_OUT:-var/soak}
+out=${SOAK_OUT:-var/soak}
 mkdir -p "$out"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 url=http://127.0.0.1:$port

@@ -25,8 +25,8 @@ func (s *subject) newAlone() (*alone, error) {
 
 func (a *alone) close() error { return a.session.Close() }
 
-// pad makes one batch of right-padded rows. The padding's id is not the model's own, which
-// changes no time.
+// pad makes one batch of right-padded rows. The padding's id and the first position are not
+// the model's own, which changes no time.
 func (a *alone) pad(items []tokenizer.Encoding) inference.Batch {
 	b := inference.Batch{Rows: len(items)}
 	for _, item := range items {
@@ -36,6 +36,9 @@ func (a *alone) pad(items []tokenizer.Encoding) inference.Batch {
 	if slices.Contains(a.inputs, "token_type_ids") {
 		b.Types = make([]int64, b.Rows*b.Length)
 	}
+	if slices.Contains(a.inputs, "position_ids") {
+		b.Positions = make([]int64, b.Rows*b.Length)
+	}
 	for i, item := range items {
 		row := i * b.Length
 		for j, id := range item.IDs {
@@ -44,6 +47,11 @@ func (a *alone) pad(items []tokenizer.Encoding) inference.Batch {
 		if b.Types != nil {
 			for j, t := range item.Types {
 				b.Types[row+j] = int64(t)
+			}
+		}
+		if b.Positions != nil {
+			for j := range b.Length {
+				b.Positions[row+j] = int64(j)
 			}
 		}
 	}

@@ -75,7 +75,8 @@ func TestPadIsRightPadded(t *testing.T) {
 	a := &alone{inputs: []string{"input_ids", "attention_mask", "token_type_ids"}}
 	b := a.pad([]tokenizer.Encoding{{IDs: []uint32{7, 8, 9}, Types: []uint8{0, 1, 1}}, {IDs: []uint32{5}}})
 	require.Equal(t, inference.Batch{Rows: 2, Length: 3, IDs: []int64{7, 8, 9, 5, 0, 0}, Mask: []int64{1, 1, 1, 1, 0, 0}, Types: []int64{0, 1, 1, 0, 0, 0}}, b)
-	a.inputs = a.inputs[:2]
+	a.inputs = []string{"input_ids", "position_ids"}
+	require.Equal(t, []int64{0, 1, 0, 1}, a.pad(lengths(2, 1)).Positions)
 	require.Nil(t, a.pad(lengths(2)).Types)
 	require.Equal(t, 8, paddedTokens([]inference.Batch{b, a.pad(lengths(2))}))
 }

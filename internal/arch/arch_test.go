@@ -20,18 +20,18 @@ const module = "github.com/quadrate-maas/quadrate/"
 // ARCHITECTURE.md.
 var mayImport = map[string][]string{
 	// Level 0: nothing of ours.
-	"models":            {},
-	"tokenizer":         {},
-	"tokenizer/cl100k":  {},
-	"batcher":           {},
-	"cache":             {},
+	"models":           {},
+	"tokenizer":        {},
+	"tokenizer/cl100k": {},
+	"batcher":          {},
+	"cache":            {},
 	// A file format, and no more.
 	"inference/onnxfile": {},
-	"internal/arch":     {},
-	"internal/golden":   {},
-	"internal/machine":  {},
-	"internal/measure":  {},
-	"internal/workload": {},
+	"internal/arch":      {},
+	"internal/golden":    {},
+	"internal/machine":   {},
+	"internal/measure":   {},
+	"internal/workload":  {},
 	// Level 1.
 	"models/modelstest": {"models"},
 	"tokenizer/hf":      {"tokenizer"},
@@ -62,7 +62,7 @@ var ownedBy = map[string][]string{
 	"github.com/maypok86/otter":          {"cache"},
 	"github.com/tiktoken-go/":            {"tokenizer/cl100k"},
 	"github.com/joho/godotenv":           {"config"},
-	"google.golang.org/protobuf/":        {"inference/onnxfile"},
+	"google.golang.org/protobuf/":        {"inference/onnxfile", "cmd/enginebench"},
 	"github.com/stretchr/testify/assert": {},
 }
 

@@ -118,8 +118,6 @@ func latencyChart(results []result) (template.HTML, error) {
 		}
 		if len(results) == 1 {
 			l.FillColor = first
-		} else {
-			p.Legend.Add(sideName(k), l)
 		}
 		p.Add(l)
 		lowest := r.Distribution[0].From
@@ -166,7 +164,7 @@ func rampChart(results []result) (template.HTML, error) {
 			for _, point := range slices.Concat(held, broken) {
 				latencies = append(latencies, point.Y)
 			}
-			if err := rampLine(p, held, f.dashed, k, f.name, len(results)); err != nil {
+			if err := rampLine(p, held, f.dashed, k, f.name); err != nil {
 				return "", err
 			}
 			if err := dots(p, broken, bad); err != nil {
@@ -183,7 +181,7 @@ func rampChart(results []result) (template.HTML, error) {
 	return svg(p)
 }
 
-func rampLine(p *plot.Plot, held plotter.XYs, dashed bool, side int, name string, sides int) error {
+func rampLine(p *plot.Plot, held plotter.XYs, dashed bool, side int, name string) error {
 	if len(held) == 0 {
 		return nil
 	}
@@ -191,11 +189,10 @@ func rampLine(p *plot.Plot, held plotter.XYs, dashed bool, side int, name string
 	if err != nil {
 		return err
 	}
-	if sides > 1 {
-		name += " " + sideName(side)
-	}
 	p.Add(l)
-	p.Legend.Add(name, l)
+	if side == 0 {
+		p.Legend.Add(name, l) // the page itself tells the servers apart
+	}
 	return dots(p, held, sideColor(side))
 }
 
@@ -248,7 +245,6 @@ func batchChart(results []result) (template.HTML, error) {
 		bars.Color, bars.LineStyle.Width = sideColor(k), 0
 		if len(results) > 1 {
 			bars.Offset = vg.Points(12 * (float64(k) - 0.5))
-			p.Legend.Add(sideName(k), bars)
 		}
 		p.Add(bars)
 	}
@@ -306,8 +302,6 @@ func sideColor(k int) color.Color {
 	}
 	return other
 }
-
-func sideName(k int) string { return [...]string{"first server", "second server"}[k] }
 
 var (
 	svgSize   = regexp.MustCompile(`width="[0-9.]+pt" height="[0-9.]+pt"`)

@@ -47,6 +47,8 @@ func (f *fakeLocals) GPU(string) error { return errors.New("there is none") }
 
 func (f *fakeLocals) Check(models.Spec) error { return nil }
 
+func (f *fakeLocals) Engine() string { return "a fake" }
+
 func (f *fakeLocals) Describe() string { return "a fake" }
 
 func (f *fakeLocals) Open(_ context.Context, spec models.Spec, hooks localHooks) (inference.Model, error) {

@@ -83,6 +83,11 @@ vuln: ## govulncheck; needs the vulnerability database on the network
 docker-test: ## Build the CPU image without pulling anything, run it and test it (root; Debian's docker.io)
 	@scripts/image/test.sh
 
+.PHONY: gpu-check
+gpu-check: build bench-client enginebench ## Check and measure on this machine's NVIDIA GPU; writes gpu_report.md (ARGS="--help")
+	@scripts/setup/setup.sh onnxruntime-gpu
+	@scripts/gpu_check.sh $(ARGS)
+
 .PHONY: bench
 bench: ## The Go benchmarks: batcher, tokenizer, encoder, sessions, JSON
 	go test -run '^$$' -bench . -benchmem ./...

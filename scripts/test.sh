@@ -31,7 +31,7 @@ run_stage() {
       git ls-files --cached --others --exclude-standard '*.sh' .ci/run | tr '\n' '\0' |
         xargs -0 var/pytest-venv/bin/shellcheck --external-sources
       ;;
-    exporter) pytested var/pytest-venv/bin/python test/exporter ;;
+    exporter) pytested var/pytest-venv/bin/python test/exporter && pytested var/pytest-venv/bin/python test/gpu ;;
     torch) pytested var/torch-venv/bin/python test/torch ;;
     go) gotest var/log/go.json -timeout 15m ./... ;;
     # -short: under the race detector the long end-to-end runs would time the detector.

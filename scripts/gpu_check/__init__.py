@@ -1,0 +1,1 @@
+"""Checks Quadrate on a GPU with random-weight models of real shapes, and reports in Markdown."""

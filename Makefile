@@ -11,11 +11,15 @@ timed = @scripts/timed.sh "$(1)"
 
 .PHONY: help
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Fetch and build what running needs (below var/; again: only what is missing)
 	@scripts/setup/setup.sh
+
+.PHONY: setup-openvino
+setup-openvino: ## Fetch OpenVINO (52 MB), which provider auto then takes on an Intel processor
+	@scripts/setup/setup.sh tools openvino
 
 .PHONY: build
 build: setup ## Build bin/quadrate
@@ -69,6 +73,15 @@ test-short: ## The Go tests with native libraries, without the long end-to-end r
 test-torch: ## Test the PyTorch export route (fetches PyTorch below var/ on first use: 2.6 GB)
 	@scripts/setup/setup.sh torch torchtest
 	@scripts/test.sh torch
+
+.PHONY: test-openvino
+test-openvino: test-setup setup-openvino ## The Go tests of OpenVINO's provider; on an Intel processor
+	$(call timed,OpenVINO) env QUADRATE_REQUIRE_MODELS=1 go test -count=1 -run OpenVINO -v ./inference/...
+
+.PHONY: test-gpu-options
+test-gpu-options: test-setup ## Test what GPU providers are told against the real ones (255 MB), without a GPU
+	@scripts/setup/setup.sh onnxruntime-gpu
+	$(call timed,GPU options) scripts/test_gpu_options.sh
 
 .PHONY: lint
 lint: ## golangci-lint

@@ -32,7 +32,8 @@ type modelHealth struct {
 	Backend  string        `json:"backend,omitempty"`
 	Provider string        `json:"provider,omitempty"`
 	Variant  string        `json:"variant,omitempty"`
-	// Checked, Company and Notes are those of models.Info.
+	// Placed, Checked, Company and Notes are those of models.Info.
+	Placed  float64        `json:"provider_share,omitempty"`
 	Checked models.Checked `json:"checked,omitempty"`
 	Company *float64       `json:"company,omitempty"`
 	Notes   []string       `json:"notes,omitempty"`
@@ -86,7 +87,7 @@ func healthOf(e models.Entry) modelHealth {
 	}
 	h := modelHealth{
 		Name: e.Name, Tasks: tasks, State: status.State, Reason: status.Reason,
-		Backend: info.Backend, Provider: info.Provider, Variant: info.Variant, Checked: info.Checked, Notes: info.Notes,
+		Backend: info.Backend, Provider: info.Provider, Variant: info.Variant, Placed: info.Placed, Checked: info.Checked, Notes: info.Notes,
 		Queue: queueHealth{
 			Items: status.Queue.Items, Tokens: status.Queue.Tokens,
 			OldestMS: float64(status.Queue.Oldest.Microseconds()) / 1000,

@@ -86,11 +86,12 @@ type CORS struct {
 // Runtime is what runs the local models.
 type Runtime struct {
 	Library       string `key:"library" env:"QUADRATE_ORT_LIBRARY" doc:"ONNX Runtime's shared library; empty: searched for"`
-	Provider      string `key:"provider" def:"auto" enum:"auto|cpu|cuda|tensorrt|openvino" doc:"execution provider; auto: a GPU where there is one, else the CPU; this version refuses tensorrt and openvino"`
-	Threads       int    `key:"threads" doc:"threads of one run on a CPU; 0: all that the process may use"`
-	Fallback      bool   `key:"fallback" def:"false" doc:"let the CPU serve when the provider cannot be loaded"`
+	OpenVINO      string `key:"openvino_library" env:"QUADRATE_OPENVINO_LIBRARY" doc:"OpenVINO's provider library; empty: openvino/ beside ONNX Runtime's, which make setup-openvino fills"`
+	Provider      string `key:"provider" def:"auto" enum:"auto|cpu|cuda|tensorrt|openvino" doc:"execution provider; auto: cuda where there is a GPU, else openvino where it is set up, offers a device and passes the self-check, else cpu; tensorrt only by name"`
+	Threads       int    `key:"threads" doc:"threads that all runs on the CPU share; 0: one a physical core, within the container's CPU limit"`
+	Fallback      bool   `key:"fallback" def:"false" doc:"let the CPU serve when the provider named cannot be loaded"`
 	GPUMemLimit   Bytes  `key:"gpu_mem_limit" def:"0" doc:"memory of ONNX Runtime on each GPU; 0: no limit"`
-	TensorRTCache string `key:"tensorrt_cache" def:"var/trt" need:"a folder" doc:"folder of built TensorRT engines; not used by this version"`
+	TensorRTCache string `key:"tensorrt_cache" def:"var/trt" need:"a folder" doc:"folder of built TensorRT engines, to be kept over restarts: building takes minutes"`
 }
 
 // Model is one local model.
@@ -99,8 +100,8 @@ type Model struct {
 	Aliases          []string      `key:"aliases" doc:"further names; \"default\" answers requests that name no model"`
 	Path             string        `key:"path" doc:"the model's folder, below models_dir or absolute; empty: the name's part after the last slash"`
 	Tasks            []models.Task `key:"tasks" doc:"any of embed, rerank, classify; empty: all that its files can do; this version refuses classify"`
-	Variant          string        `key:"variant" def:"auto" enum:"auto|fp32|fp16|int8|packed|trt" or:".onnx" doc:"which of the model's files runs, or a file's name in a folder that others wrote, such as model_O2.onnx; auto: fp32 on a CPU, fp16 on a GPU; this version refuses packed and trt"`
-	GPUVariant       string        `key:"gpu_variant" enum:"|auto|fp32|fp16|int8|packed|trt" or:".onnx" doc:"in place of variant where a GPU runs the model; empty: variant"`
+	Variant          string        `key:"variant" def:"auto" enum:"auto|fp32|fp16|bf16|int8|packed|trt" or:".onnx" doc:"which of the model's files runs, or a file's name in a folder that others wrote, such as model_O2.onnx, or on openvino the arithmetic; auto: packed or fp16 on cuda, trt on tensorrt, fp32 on a CPU, on openvino fp16 or bf16 where the processor has matrix units for them"`
+	GPUVariant       string        `key:"gpu_variant" enum:"|auto|fp32|fp16|bf16|int8|packed|trt" or:".onnx" doc:"in place of variant where a GPU runs the model; empty: variant"`
 	Pooling          string        `key:"pooling" doc:"for a folder that others wrote without a modules.json: mean, cls, lasttoken, max, mean_sqrt_len_tokens or weightedmean, several joined by commas; empty: lasttoken for decoders, else mean"`
 	Provider         string        `key:"provider" enum:"|auto|cpu|cuda|tensorrt|openvino" doc:"in place of runtime.provider; empty: runtime.provider"`
 	Devices          []int         `key:"devices" def:"0" need:"at least one GPU's number" doc:"numbers of the GPUs that run the model, from one queue"`

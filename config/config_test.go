@@ -173,7 +173,7 @@ func TestPathsStartFromTheWorkingDirectory(t *testing.T) {
 	dir := workspace(t, map[string]string{"conf/c.yaml": `
 models_dir: m
 server: {tls: {cert: tls/cert.pem, key: /abs/key.pem}}
-runtime: {library: lib/libonnxruntime.so, tensorrt_cache: trt}
+runtime: {library: lib/libonnxruntime.so, openvino_library: ov/plugin.so, tensorrt_cache: trt}
 models: [{name: a}]
 `})
 	cfg, err := Load(LoadOptions{Dir: dir, File: "conf/c.yaml"})
@@ -182,6 +182,7 @@ models: [{name: a}]
 	require.Equal(t, filepath.Join(dir, "m/a"), cfg.Specs()[0].Path)
 	require.Equal(t, TLS{Cert: filepath.Join(dir, "tls/cert.pem"), Key: "/abs/key.pem"}, cfg.Server.TLS)
 	require.Equal(t, filepath.Join(dir, "lib/libonnxruntime.so"), cfg.Runtime.Library)
+	require.Equal(t, filepath.Join(dir, "ov/plugin.so"), cfg.Runtime.OpenVINO)
 	require.Equal(t, filepath.Join(dir, "trt"), cfg.Runtime.TensorRTCache)
 
 	bare := mustLoad(t, "runtime: {library: libonnxruntime.so}\n"+minimal)

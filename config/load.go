@@ -215,7 +215,7 @@ func nameFolders(list []Model) {
 // resolvePaths makes paths absolute. A library without a folder is left to the system's
 // own search.
 func (l *loader) resolvePaths(cfg *Config) {
-	paths := []*string{&cfg.ModelsDir, &cfg.Runtime.TensorRTCache, &cfg.Server.TLS.Cert, &cfg.Server.TLS.Key}
+	paths := []*string{&cfg.ModelsDir, &cfg.Runtime.OpenVINO, &cfg.Runtime.TensorRTCache, &cfg.Server.TLS.Cert, &cfg.Server.TLS.Key}
 	if strings.ContainsRune(cfg.Runtime.Library, filepath.Separator) {
 		paths = append(paths, &cfg.Runtime.Library)
 	}

@@ -49,12 +49,12 @@ func tokenizeReference(ctx context.Context, t *tokenizer.Tokenizer, task models.
 func (m *Manifest) check(ctx context.Context, s Session, variant string) (company float64, err error) {
 	if m.derived != nil {
 		if company, err = m.company(ctx, s, variant); err != nil {
-			err = fmt.Errorf("refused, because its answers cannot be right: %w", err)
+			err = fmt.Errorf("%w: %w", errCompany, err)
 		}
 		return company, err
 	}
 	if err = checkReferences(ctx, s, m, variant); err != nil {
-		err = fmt.Errorf("refused, because its answers are not those of the weights: %w", err)
+		err = fmt.Errorf("%w: %w", errAnswers, err)
 	}
 	return 0, err
 }

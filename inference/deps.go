@@ -39,6 +39,7 @@ type EventKind string
 // The events of a model's life.
 const (
 	EventProviderRefused EventKind = "provider refused" // Err says why; the next candidate is tried
+	EventBuilding        EventKind = "building"         // of Steps engines the one with number Step
 	EventLoaded          EventKind = "loaded"
 	EventFailed          EventKind = "failed"
 	EventLost            EventKind = "lost" // nothing in this process mends the model: end it
@@ -51,11 +52,13 @@ type Event struct {
 	Kind  EventKind
 	Model string
 	Err   error
-	// Asked, of EventProviderRefused: the configuration names the provider, it is not one
-	// that auto tries.
-	Asked bool
-	// Of EventLoaded:
+	// Expected, of EventProviderRefused: auto tried a provider that nobody has set up.
+	Expected bool
+	// Of EventBuilding:
+	Step, Steps int
+	// Of EventLoaded, and the first two of EventProviderRefused:
 	Provider, Variant string
+	Placed            float64 // as models.Info has it
 	TokensPerSecond   float64
 	MaxTokens         int
 	Took              time.Duration

@@ -50,7 +50,7 @@ func pooledBy(mode any) map[string]any {
 
 func openForeign(t testing.TB, spec models.Spec) (inference.Model, error) {
 	t.Helper()
-	runtime, err := ort.Open(golden.Library())
+	runtime, err := ort.Open(ort.Options{Library: golden.Library()})
 	if err != nil && os.Getenv("QUADRATE_REQUIRE_MODELS") != "1" {
 		t.Skipf("run `make setup` first: %v", err)
 	}

@@ -115,7 +115,7 @@ func BenchmarkSaturated(b *testing.B) {
 func openWatched(b *testing.B, gate int) (*inference.Embedding, *watched) {
 	b.Helper()
 	path := golden.Model(b, "models/all-MiniLM-L6-v2")
-	runtime, err := ort.Open(golden.Library())
+	runtime, err := ort.Open(ort.Options{Library: golden.Library()})
 	require.NoError(b, err)
 	w := &watched{}
 	model, err := inference.Open(b.Context(), models.Spec{Name: "m", Path: path, Runtime: models.RuntimeSpec{Provider: "cpu"}, Batcher: models.BatcherSpec{QueueTimeout: 5 * time.Minute}}, inference.Deps{

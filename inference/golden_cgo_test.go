@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -39,7 +40,7 @@ func openReal(t testing.TB, dir string, change func(*models.Spec)) inference.Mod
 // openFolder opens the model in a folder, changed as change says.
 func openFolder(t testing.TB, path string, change func(*models.Spec)) inference.Model {
 	t.Helper()
-	runtime, err := ort.Open(golden.Library())
+	runtime, err := ort.Open(ort.Options{Library: golden.Library(), OpenVINO: os.Getenv("QUADRATE_OPENVINO_LIBRARY")})
 	require.NoError(t, err)
 	spec := models.Spec{Name: filepath.Base(path), Path: path, Runtime: models.RuntimeSpec{Provider: "cpu"}}
 	if change != nil {

@@ -56,6 +56,9 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 	if err := checkTokenizer(ctx, e.tokenizer, manifest); err != nil {
 		return nil, err
 	}
+	deps.NewSession = withProfiles(deps.NewSession, max(e.tokenizer.MaxLength(), manifest.longestReference()), func(number, all int) {
+		e.event(Event{Kind: EventBuilding, Step: number, Steps: all})
+	})
 	if err := e.openSession(ctx, spec, deps); err != nil {
 		return nil, err
 	}
@@ -67,7 +70,7 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 		return nil, err
 	}
 	e.loaded = true
-	e.event(Event{Kind: EventLoaded, Provider: e.info.Provider, Variant: e.info.Variant, TokensPerSecond: e.tokensPerSecond, MaxTokens: e.limits.MaxTokens, Took: time.Since(start), Checked: e.info.Checked, Company: e.info.Company, Notes: e.info.Notes})
+	e.event(Event{Kind: EventLoaded, Provider: e.info.Provider, Variant: e.info.Variant, Placed: e.info.Placed, TokensPerSecond: e.tokensPerSecond, MaxTokens: e.limits.MaxTokens, Took: time.Since(start), Checked: e.info.Checked, Company: e.info.Company, Notes: e.info.Notes})
 	if states != nil {
 		return &TokenEmbedding{Embedding: &Embedding{engine: e}, states: states}, nil
 	}
@@ -95,7 +98,7 @@ func Check(spec models.Spec) error {
 }
 
 func checkSpec(spec models.Spec, m *Manifest) error {
-	_, err := candidates(spec, m)
+	_, err := candidates(spec, m, thisProcessor())
 	return errors.Join(checkTasks(spec.Tasks, m.Task), err)
 }
 
@@ -144,26 +147,30 @@ func (e *engine) openTokenizer(spec models.Spec, deps Deps) error {
 	return nil
 }
 
-// openSession takes the first candidate whose provider can be had. Only a refused provider
-// leads to the next: a model that fails its check does not serve at all.
+// openSession takes the first candidate whose provider can be had and whose answers are right.
+// Where the configuration names what is to run, answers that are off end the load.
 func (e *engine) openSession(ctx context.Context, spec models.Spec, deps Deps) error {
-	list, err := candidates(spec, e.manifest)
+	manifest := e.manifest
+	list, err := candidates(spec, manifest, thisProcessor())
 	if err != nil {
 		return err
 	}
 	var refused []error
 	for _, c := range list {
+		e.manifest = manifest.on(c)
 		company, err := e.openSessions(ctx, spec, c, deps)
-		if errors.Is(err, ErrProvider) {
-			e.event(Event{Kind: EventProviderRefused, Provider: c.provider, Asked: spec.Runtime.Provider == c.provider, Err: err})
-			refused = append(refused, err)
-			continue
+		if err == nil {
+			e.info, e.chosen = describe(e.manifest, c, e.tokenizer, company), c
+			e.info.Placed = e.sessions.placed()
+			return nil
 		}
-		if err != nil {
+		off := errors.Is(err, errAnswers) || errors.Is(err, errCompany)
+		if passable := errors.Is(err, ErrProvider) || c.lenient && off; !passable {
 			return fmt.Errorf("variant %s on %s: %w", c.variant, c.provider, err)
 		}
-		e.info, e.chosen = describe(e.manifest, c, e.tokenizer, company), c
-		return nil
+		expected := errors.Is(err, ErrNotInstalled) && spec.Runtime.Provider != c.provider
+		e.event(Event{Kind: EventProviderRefused, Provider: c.provider, Variant: c.variant, Expected: expected, Err: err})
+		refused = append(refused, err)
 	}
 	return errors.Join(refused...)
 }

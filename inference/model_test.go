@@ -33,7 +33,7 @@ func TestCrossEncoderKeepsTheContract(t *testing.T) {
 func TestInfo(t *testing.T) {
 	m := openEmbedding(t, &fakeSession{})
 	require.Equal(t, models.Info{Dimensions: fakeWidth, MaxLength: fakeMaxLength, ScoreKind: models.ScoreCosine, Variant: "fp32",
-		Backend: "onnxruntime", Provider: "cpu", Prompts: []string{"document", "query"}, Created: time.Unix(1700000000, 0).UTC(), Checked: models.CheckedReferences}, m.Info())
+		Backend: "onnxruntime", Provider: "cpu", Placed: 1, Prompts: []string{"document", "query"}, Created: time.Unix(1700000000, 0).UTC(), Checked: models.CheckedReferences}, m.Info())
 	require.Equal(t, models.StateReady, m.Status().State)
 	require.Equal(t, []models.Task{models.TaskEmbed, models.TaskRerank}, m.Tasks())
 	c := openCrossEncoder(t, &fakeSession{})
@@ -179,10 +179,10 @@ func TestAnOpenIsRefused(t *testing.T) {
 		}, "gave a number that is not finite"},
 		"variant absent": {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Variant = "int8"; s.Runtime.Provider = "cpu" },
 			"variant int8 for provider cpu is not there, only fp32; make it with scripts/export_onnx.sh some/source --variant int8 --out DIR, where DIR is the model's folder"},
-		"variant unknown":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Variant = "trt"; s.Runtime.Provider = "cpu" }, "variant trt is not known to this version, which has fp32, fp16, int8"},
+		"variant unknown":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Variant = "fp64"; s.Runtime.Provider = "cpu" }, "variant fp64 is not known to this version, which has fp32, fp16, bf16, int8, packed, trt"},
 		"provider absent":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "cuda" }, "execution provider not available"},
 		"wrong task":        {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Tasks = []models.Task{models.TaskClassify} }, "tasks names classify, but the model was made for embed and can do [embed rerank]"},
-		"unknown provider":  {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "openvino" }, `execution provider not available: "openvino"; this program has cpu and cuda`},
+		"unknown provider":  {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "metal" }, "execution provider not available"},
 		"no tolerance":      {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Variants["fp32"] = Variant{File: "model.onnx"} }, "variant fp32 has no tolerance to check it with"},
 		"another tokenizer": {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Reference[0].IDs[1]++ }, `tokenizer.json does not belong to the weights: reference 0 ("reference") gives ids [0 `},
 		"other format":      {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Format = 2 }, "format is 2, this program reads 1; export the model again"},
@@ -229,22 +229,6 @@ func TestFallback(t *testing.T) {
 	require.Equal(t, EventLoaded, events[1].Kind)
 }
 
-func TestVariantOfEachProvider(t *testing.T) {
-	all := &Manifest{Variants: map[string]Variant{"fp32": {}, "fp16": {}, "int8": {}}}
-	for _, c := range []struct{ wanted, gpuWanted, provider, want string }{
-		{"auto", "", "cpu", "fp32"}, {"auto", "", "cuda", "fp16"}, {"int8", "", "cpu", "int8"}, {"int8", "fp16", "cuda", "fp16"}, {"int8", "fp16", "cpu", "int8"},
-	} {
-		list, err := candidates(models.Spec{Variant: c.wanted, GPUVariant: c.gpuWanted, Runtime: models.RuntimeSpec{Provider: c.provider}}, all)
-		require.NoError(t, err)
-		require.Equal(t, []candidate{{c.provider, c.want}}, list)
-	}
-	_, err := chooseVariant("auto", "cpu", &Manifest{Variants: map[string]Variant{"int8": {}}})
-	require.Error(t, err, "auto takes an int8 that was not checked")
-	list, err := candidates(models.Spec{}, all)
-	require.NoError(t, err)
-	require.Equal(t, []candidate{{"cuda", "fp16"}, {"cpu", "fp32"}}, list)
-}
-
 func TestSizes(t *testing.T) {
 	s := sized(models.BatcherSpec{}, ProviderCPU, 10_000, 300*time.Second)
 	require.Equal(t, 1000, s.MaxTokens)
@@ -253,6 +237,7 @@ func TestSizes(t *testing.T) {
 	require.Equal(t, minBatchTokens, sized(models.BatcherSpec{}, ProviderCPU, 100, time.Second).MaxTokens)
 	require.Equal(t, 4*minBatchTokens, sized(models.BatcherSpec{}, ProviderCPU, 100, time.Second).MaxQueuedTokens)
 	require.Equal(t, maxBatchTokens, sized(models.BatcherSpec{}, ProviderCUDA, 1e9, time.Second).MaxTokens)
+	require.Equal(t, profileTokens, sized(models.BatcherSpec{}, ProviderTensorRT, 1e9, time.Second).MaxTokens)
 }
 
 // The speed is that of the undisturbed runs: measuring ends as soon as three agree, and in any

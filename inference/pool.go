@@ -187,3 +187,13 @@ func (p *pool) Close() error {
 	closing.Wait()
 	return errors.Join(problems...)
 }
+
+// placed is Placed of the session that has the least on its provider. It is asked before any
+// runner has a session.
+func (p *pool) placed() float64 {
+	least := 1.0
+	for _, k := range p.keepers {
+		least = min(least, placedOf(k.session))
+	}
+	return least
+}

@@ -417,7 +417,7 @@ func TestEachDeviceHasItsSessions(t *testing.T) {
 }
 
 func TestSessionsShareTheProcessor(t *testing.T) {
-	c, m := candidate{ProviderCPU, "fp32"}, fakeManifest(models.TaskEmbed)
+	c, m := candidate{provider: ProviderCPU, variant: "fp32"}, fakeManifest(models.TaskEmbed)
 	require.Equal(t, max(threads(ProviderCPU)/2, 1), sessionConfig(models.Spec{}, m, c, 0, 2).Threads)
 	require.Equal(t, 5, sessionConfig(models.Spec{Runtime: models.RuntimeSpec{Threads: 5}}, m, c, 0, 2).Threads)
 }

@@ -68,3 +68,6 @@ func (b Batch) lengths() []int {
 	}
 	return lengths
 }
+
+// Placed implements Placed.
+func (s *poolingSession) Placed() float64 { return placedOf(s.Session) }

@@ -59,23 +59,55 @@ type SessionConfig struct {
 	Half bool
 	// Provider is one of Providers, never "auto".
 	Provider string
+	// Precision is what the provider computes in where that is less than the graph's own:
+	// PrecisionFP16 or PrecisionBF16; empty: as the graph says. OpenVINO only.
+	Precision string
 	// Device is the accelerator's number; unused on a CPU.
 	Device int
 	// Threads of one run on a CPU, at least 1.
 	Threads int
 	// GPUMemLimit bounds the device's arena in bytes; 0: no bound.
 	GPUMemLimit int64
+	// PadID fills what a session adds to a batch; TensorRT only.
+	PadID int64
+	// Profile bounds the batches that the session must take; TensorRT only.
+	Profile *Profile
+	// EngineCache is the folder of built engines; TensorRT only.
+	EngineCache string
+}
+
+// Placed is a Session that knows where its graph runs.
+type Placed interface {
+	// Placed is the share of the graph's matrix products and attentions that the provider of
+	// the configuration was given, of 1; the rest runs on the CPU.
+	Placed() float64
 }
 
 // The execution providers there is code for.
 const (
-	ProviderAuto = "auto"
-	ProviderCPU  = "cpu"
-	ProviderCUDA = "cuda"
+	ProviderAuto     = "auto"
+	ProviderCPU      = "cpu"
+	ProviderCUDA     = "cuda"
+	ProviderTensorRT = "tensorrt"
+	ProviderOpenVINO = "openvino"
 )
 
-// ErrProvider is wrapped by the error of a session whose execution provider cannot be loaded.
+// OnGPU reports whether a provider runs on a GPU.
+func OnGPU(provider string) bool { return provider == ProviderCUDA || provider == ProviderTensorRT }
+
+// The precisions that a provider may compute an fp32 graph in.
+const (
+	PrecisionFP16 = "fp16"
+	PrecisionBF16 = "bf16"
+)
+
+// ErrProvider is wrapped by the error of a session whose execution provider cannot be loaded,
+// or that the provider does not make.
 var ErrProvider = errors.New("execution provider not available")
+
+// ErrNotInstalled is wrapped beside ErrProvider where nobody has set the provider up, so that
+// nobody is surprised when it does not serve.
+var ErrNotInstalled = errors.New("not installed")
 
 // ErrOutOfMemory is wrapped by the error of a run that found too little memory.
 var ErrOutOfMemory = errors.New("out of memory")

@@ -22,8 +22,8 @@ func sessionsFor(spec models.Spec, m *Manifest, c candidate) int {
 	switch {
 	case spec.Sessions > 0:
 		return spec.Sessions
-	case c.provider == ProviderCPU:
-		return 1
+	case c.provider != ProviderCUDA:
+		return 1 // TensorRT has several engines already
 	case weightBytes(spec.Path, m.Variants[c.variant]) <= smallModel:
 		return 2
 	default:
@@ -45,7 +45,7 @@ func weightBytes(dir string, v Variant) int64 {
 
 // devicesOf lists the devices that run a candidate.
 func devicesOf(spec models.Spec, c candidate) []int {
-	if c.provider == ProviderCPU || len(spec.Devices) == 0 {
+	if !OnGPU(c.provider) || len(spec.Devices) == 0 {
 		return []int{0}
 	}
 	return spec.Devices

@@ -72,11 +72,15 @@ func probe(m *Manifest) Batch {
 // sized fills in what the spec leaves to the machine, from the measured tokens a second.
 func sized(spec models.BatcherSpec, provider string, tokensPerSecond float64, requestTimeout time.Duration) models.BatcherSpec {
 	target := batchTimeGPU
-	if provider == ProviderCPU {
+	if !OnGPU(provider) {
 		target = batchTimeCPU
 	}
+	ceiling := maxBatchTokens
+	if provider == ProviderTensorRT {
+		ceiling = profileTokens
+	}
 	if spec.MaxTokens == 0 {
-		spec.MaxTokens = min(max(int(tokensPerSecond*target.Seconds()), minBatchTokens), maxBatchTokens)
+		spec.MaxTokens = min(max(int(tokensPerSecond*target.Seconds()), minBatchTokens), ceiling)
 	}
 	if spec.MaxItems == 0 {
 		spec.MaxItems = defaultMaxItems

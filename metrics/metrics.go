@@ -67,6 +67,7 @@ type Metrics struct {
 	padding     *prometheus.HistogramVec
 	padded      *prometheus.CounterVec
 	provider    *prometheus.GaugeVec
+	placed      *prometheus.GaugeVec
 }
 
 // Seconds from 100 µs, a short text on a GPU, to 100 s, a long rerank on a CPU.
@@ -105,7 +106,9 @@ func (m *Metrics) runMetrics() {
 	m.padded = m.counter("batch_padded_tokens_total", "Tokens of all batches, padding included: the sum of quadrate_batch_tokens over it is the padding efficiency.", model...)
 	m.provider = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "execution_provider",
 		Help: "1 for the execution provider and variant that really run a model."}, []string{"model", "provider", "variant"})
-	m.registry.MustRegister(m.provider)
+	m.placed = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "execution_provider_share",
+		Help: "Share of a model's matrix products and attentions that its execution provider runs; the CPU runs the rest."}, model)
+	m.registry.MustRegister(m.provider, m.placed)
 }
 
 func (m *Metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
@@ -158,10 +161,11 @@ func (m *Metrics) ObserveRun(model string, s batcher.RunStats) {
 	}
 }
 
-// SetProvider records what really runs a model.
-func (m *Metrics) SetProvider(model, provider, variant string) {
+// SetProvider records what really runs a model, and the share of its work that it does.
+func (m *Metrics) SetProvider(model, provider, variant string, share float64) {
 	m.provider.DeletePartialMatch(prometheus.Labels{"model": model})
 	m.provider.WithLabelValues(model, provider, variant).Set(1)
+	m.placed.WithLabelValues(model).Set(share)
 }
 
 // WatchQueues reports the queues that list returns, read at each scrape. It is called once.

@@ -100,8 +100,8 @@ func TestCachesAreReadAtEachScrape(t *testing.T) {
 
 func TestAModelHasOneProvider(t *testing.T) {
 	m := New("v1")
-	m.SetProvider("a", "cuda", "fp16")
-	m.SetProvider("a", "cpu", "fp32")
+	m.SetProvider("a", "cuda", "fp16", 1)
+	m.SetProvider("a", "cpu", "fp32", 1)
 	out := scrape(t, m)
 	require.Contains(t, out, `quadrate_execution_provider{model="a",provider="cpu",variant="fp32"} 1`)
 	require.Equal(t, 1, strings.Count(out, "quadrate_execution_provider{"))

@@ -42,6 +42,9 @@ type Info struct {
 	Backend string
 	// Provider is the execution provider that really runs: cpu, cuda, …
 	Provider string
+	// Placed is the share of the graph's matrix products and attentions that Provider runs, of
+	// 1; the rest runs on the CPU. 0: not known.
+	Placed float64
 	// Prompts holds the names of the model's prompts, sorted.
 	Prompts []string
 	// Created is when the model's files were made.

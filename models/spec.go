@@ -11,7 +11,7 @@ type Spec struct {
 	Path string
 	// Tasks restricts what the model is used for; empty: all that its files can do.
 	Tasks []Task
-	// Variant is auto, fp32, fp16, int8, packed or trt, or the name of an ONNX file in a folder
+	// Variant is auto, fp32, fp16, bf16, int8, packed or trt, or the name of an ONNX file in a folder
 	// that others wrote.
 	Variant string
 	// GPUVariant, when not empty, stands in Variant's place where a GPU runs the model.

@@ -11,7 +11,7 @@ import (
 type onnx struct{ *ort.Runtime }
 
 func openNative(library string) (native, error) {
-	rt, err := ort.Open(library)
+	rt, err := ort.Open(ort.Options{Library: library})
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func (l *locals) event(ev inference.Event) {
 	log := l.log.With("model", ev.Model)
 	switch ev.Kind {
 	case inference.EventLoaded:
-		log.Info("model loaded", "provider", ev.Provider, "variant", ev.Variant,
+		log.Info("model loaded", "provider", ev.Provider, "variant", ev.Variant, "provider_share", ev.Placed,
 			"tokens_per_second", int(ev.TokensPerSecond), "max_tokens", ev.MaxTokens, "checked", ev.Checked, "took", ev.Took.Round(time.Millisecond).String())
 		if ev.Checked == models.CheckedCompany {
 			log.Warn("model is unchecked: others wrote its files, which bring no answers to compare with", "change_in_company", ev.Company)
@@ -117,13 +117,18 @@ func (l *locals) event(ev inference.Event) {
 		for _, note := range ev.Notes {
 			log.Warn("model note: " + note)
 		}
-		l.metrics.SetProvider(ev.Model, ev.Provider, ev.Variant)
-	case inference.EventProviderRefused:
-		level := slog.LevelDebug
-		if ev.Asked {
-			level = slog.LevelWarn
+		if ev.Placed < 1 {
+			log.Warn("a part of the model's matrix products and attentions runs on the CPU, not on its execution provider", "provider", ev.Provider, "provider_share", ev.Placed)
 		}
-		log.Log(context.Background(), level, "execution provider not available, trying the next", "provider", ev.Provider, "reason", ev.Err)
+		l.metrics.SetProvider(ev.Model, ev.Provider, ev.Variant, ev.Placed)
+	case inference.EventBuilding:
+		l.building(ev)
+	case inference.EventProviderRefused:
+		level := slog.LevelWarn
+		if ev.Expected {
+			level = slog.LevelDebug
+		}
+		log.Log(context.Background(), level, "execution provider refused, trying the next", "provider", ev.Provider, "variant", ev.Variant, "reason", ev.Err)
 	case inference.EventFailed:
 		log.Error("model failed", "error", ev.Err)
 	case inference.EventLost:
@@ -131,6 +136,21 @@ func (l *locals) event(ev inference.Event) {
 		l.end(fmt.Errorf("%w: model %s: %w", errRestart, ev.Model, ev.Err))
 	default:
 		log.Info("model " + string(ev.Kind))
+	}
+}
+
+// building shows which of a model's TensorRT engines is being built: that takes minutes the
+// first time.
+func (l *locals) building(ev inference.Event) {
+	reason := fmt.Sprintf("building TensorRT engine %d of %d", ev.Step, ev.Steps)
+	l.log.Info(reason, "model", ev.Model)
+	for i, entry := range l.entries {
+		if _, loading := entry.Model.(models.Placeholder); loading && entry.Name == ev.Model {
+			l.entries[i].Model = models.Placeholder{State: models.StateLoading, Reason: reason}
+		}
+	}
+	if err := l.catalog.Replace(l.entries); err != nil {
+		l.log.Error("showing the progress", "error", err)
 	}
 }
 

@@ -21,7 +21,7 @@ type onnxLocals struct {
 }
 
 func newLocalRuntime(cfg *config.Config) (localRuntime, error) {
-	rt, err := ort.Open(cfg.Runtime.Library)
+	rt, err := ort.Open(ort.Options{Library: cfg.Runtime.Library, OpenVINO: cfg.Runtime.OpenVINO, Threads: cfg.Runtime.Threads})
 	if err != nil {
 		return nil, err
 	}
@@ -32,16 +32,27 @@ func (o onnxLocals) GPU(provider string) error {
 	switch provider {
 	case "", inference.ProviderAuto, inference.ProviderCUDA:
 		return o.CUDA()
+	case inference.ProviderTensorRT:
+		return o.TensorRT()
 	default:
 		return fmt.Errorf("provider %s runs on the CPU", provider)
 	}
 }
 
 func (o onnxLocals) Check(spec models.Spec) error {
-	if spec.Runtime.Provider == inference.ProviderCUDA && !spec.Runtime.Fallback {
-		return o.CUDA()
+	if spec.Runtime.Fallback {
+		return nil
 	}
-	return nil
+	switch spec.Runtime.Provider {
+	case inference.ProviderCUDA:
+		return o.CUDA()
+	case inference.ProviderTensorRT:
+		return o.TensorRT()
+	case inference.ProviderOpenVINO:
+		return o.OpenVINO()
+	default:
+		return nil
+	}
 }
 
 func (o onnxLocals) Engine() string { return "ONNX Runtime " + o.Version() }

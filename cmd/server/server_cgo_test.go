@@ -232,6 +232,7 @@ func TestMetricsAndLogOfARequest(t *testing.T) {
 		`quadrate_items_total{model="` + minilm + `"} 2`,
 		`quadrate_tokens_total{model="` + minilm + `"} 7`,
 		`quadrate_execution_provider{model="` + minilm + `",provider="cpu",variant="fp32"} 1`,
+		`quadrate_execution_provider_share{model="` + minilm + `"} 1`,
 		`quadrate_batch_tokens_sum{model="` + minilm + `"} 7`,
 		`quadrate_queue_items{model="` + minilm + `"} 0`,
 		`quadrate_model_ready{model="absent/model"} 0`,
@@ -281,10 +282,12 @@ func TestAStartThatFailsSaysWhy(t *testing.T) {
 		"a port that is taken":       {file: configFile(t, "", ""), environ: []string{"QUADRATE_SERVER_PORT=" + port}, want: "address already in use (server.host, server.port)"},
 		"a library that is not there": {file: configFile(t, "", ""), environ: []string{"QUADRATE_RUNTIME_LIBRARY=/no/such.so"},
 			want: "ONNX Runtime library (runtime.library, QUADRATE_ORT_LIBRARY): stat /no/such.so"},
-		"a bad setting":   {file: configFile(t, ", prot: 1", ""), want: "prot"},
-		"no such file":    {file: "/no/such/server.yaml", want: "/no/such/server.yaml"},
-		"a bad provider":  {file: configFile(t, "", ", provider: openvino"), want: `"openvino"; this program has cpu and cuda`},
-		"no such variant": {file: configFile(t, "", ", variant: trt"), want: "variant trt is not known to this version, which has fp32, fp16, int8"},
+		"a bad setting": {file: configFile(t, ", prot: 1", ""), want: "prot"},
+		"no such file":  {file: "/no/such/server.yaml", want: "/no/such/server.yaml"},
+		"a provider without a library": {file: configFile(t, "", ", provider: openvino"), environ: []string{"QUADRATE_OPENVINO_LIBRARY=/no/such/plugin.so"},
+			want: "execution provider not available: openvino: OpenVINO library (runtime.openvino_library, QUADRATE_OPENVINO_LIBRARY): stat /no/such/plugin.so"},
+		"a provider without its variant": {file: configFile(t, "", ", provider: tensorrt"), want: "variant trt for provider tensorrt is not there, only "},
+		"no such variant":                {file: configFile(t, "", ", variant: packed"), want: "variant packed for provider cpu is not there, only "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := run(t.Context(), []string{"-config", c.file}, c.environ, io.Discard, nil)
@@ -356,5 +359,5 @@ func TestCheckNamesWhatWouldFailTheStart(t *testing.T) {
 	_, err = check(configFile(t, "", ", tasks: [rerank, classify]"))
 	require.Error(t, err)
 	_, err = check(configFile(t, "", ", provider: cuda"))
-	require.ErrorContains(t, err, minilm+": CUDA execution provider is not enabled in this build")
+	require.ErrorContains(t, err, minilm+": not installed: CUDA execution provider is not enabled in this build")
 }

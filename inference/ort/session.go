@@ -23,12 +23,13 @@ type session struct {
 	cfg    inference.SessionConfig
 	mu     sync.RWMutex
 	native *onnx.DynamicAdvancedSession
+	placed float64
 }
 
 // NewSession loads a graph. That its inputs and output are those of cfg shows at the first
 // run: asking the library beforehand would load the weights a second time.
 func (r *Runtime) NewSession(cfg inference.SessionConfig) (inference.Session, error) {
-	opts, err := sessionOptions(cfg)
+	opts, err := r.sessionOptions(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -37,11 +38,30 @@ func (r *Runtime) NewSession(cfg inference.SessionConfig) (inference.Session, er
 		return nil, fmt.Errorf("model file: %w", err)
 	}
 	native, err := onnx.NewDynamicAdvancedSession(cfg.File, cfg.Inputs, []string{cfg.Output}, opts)
+	trim()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cfg.File, classify(err))
+		return nil, refused(cfg, err)
 	}
-	return &session{cfg: cfg, native: native}, nil
+	nodes, err := environment.native.nodes(native)
+	if err != nil {
+		_ = native.Destroy()
+		return nil, fmt.Errorf("%s: which provider runs which node: %w", cfg.File, err)
+	}
+	return &session{cfg: cfg, native: native, placed: share(nodes, providerNames[cfg.Provider])}, nil
 }
+
+// refused says why a session was not made: beside the CPU, the provider is to blame unless
+// memory or the device is.
+func refused(cfg inference.SessionConfig, err error) error {
+	err = fmt.Errorf("%s: %w", cfg.File, classify(readable(err)))
+	if cfg.Provider == inference.ProviderCPU || errors.Is(err, inference.ErrOutOfMemory) || errors.Is(err, inference.ErrDevice) {
+		return err
+	}
+	return fmt.Errorf("%w: %s: %w", inference.ErrProvider, cfg.Provider, err)
+}
+
+// Placed implements inference.Placed.
+func (s *session) Placed() float64 { return s.placed }
 
 // Run implements inference.Session.
 func (s *session) Run(ctx context.Context, batch inference.Batch) (inference.Output, error) {

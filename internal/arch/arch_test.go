@@ -62,6 +62,7 @@ var ownedBy = map[string][]string{
 	"github.com/maypok86/otter":          {"cache"},
 	"github.com/tiktoken-go/":            {"tokenizer/cl100k"},
 	"github.com/joho/godotenv":           {"config"},
+	"github.com/klauspost/cpuid":         {"inference"},
 	"google.golang.org/protobuf/":        {"inference/onnxfile", "cmd/enginebench"},
 	"github.com/stretchr/testify/assert": {},
 }

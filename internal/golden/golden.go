@@ -84,6 +84,20 @@ func Root() string {
 // Library is the path of ONNX Runtime's library.
 func Library() string { return filepath.Join(Root(), "var", "lib", "libonnxruntime.so") }
 
+// OpenVINO is the path of OpenVINO's provider library, which only `make setup-openvino` fetches;
+// without it the test is skipped. QUADRATE_OPENVINO_LIBRARY names another.
+func OpenVINO(t testing.TB) string {
+	t.Helper()
+	path := os.Getenv("QUADRATE_OPENVINO_LIBRARY")
+	if path == "" {
+		path = filepath.Join(Root(), "var", "lib", "openvino", "libonnxruntime_providers_openvino_plugin.so")
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("run `make setup-openvino` first: %v", err)
+	}
+	return path
+}
+
 // Model returns a model's folder below var/. Without it the test is skipped, or fails where
 // QUADRATE_REQUIRE_MODELS is 1.
 func Model(t testing.TB, dir string) string {

@@ -5,9 +5,9 @@
 # stopped. Nothing outside the repository is changed but the clients' own download caches.
 #
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
-# Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for
-# models that only PyTorch exports torch; for the tests testmodels pytest clients gotestsum lint
-# torchtest
+# Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for Intel
+# processors openvino; for models that only PyTorch exports torch; for the tests testmodels pytest
+# clients gotestsum lint torchtest
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -48,6 +48,28 @@ step_onnxruntime() { onnxruntime_wheel onnxruntime "$var/lib" libonnxruntime_pro
 step_onnxruntime-gpu() {
   onnxruntime_wheel onnxruntime-gpu "$var/gpu-lib" \
     libonnxruntime_providers_shared.so libonnxruntime_providers_cuda.so libonnxruntime_providers_tensorrt.so
+}
+
+# OpenVINO's provider with what it needs on a processor: the wheel's libraries for GPUs and NPUs
+# and for other formats than ONNX are left out.
+step_openvino() {
+  local wheels=$var/cache/openvino to=$var/lib/openvino library
+  if [ "$(uname -m)" != x86_64 ]; then
+    echo "OpenVINO's provider is built for x86_64 only" >&2
+    return 1
+  fi
+  rm -rf "$wheels" && mkdir -p "$wheels" "$to"
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    --python-version 3.12 --implementation cp --abi cp312 --platform manylinux_2_28_x86_64 \
+    --dest "$wheels" --requirement "$here/requirements-openvino.txt"
+  python3 -m zipfile -e "$wheels"/onnxruntime_ep_openvino-*.whl "$wheels/unpacked"
+  put "$wheels/unpacked/onnxruntime_ep_openvino/third-party-programs.txt" "$to/third-party-programs.txt"
+  put "$wheels"/unpacked/onnxruntime_ep_openvino-*.dist-info/METADATA "$to/onnxruntime-ep-openvino-METADATA.txt"
+  for library in libtbb.so.12 libopenvino.so.2641 libopenvino_onnx_frontend.so.2641 libopenvino_intel_cpu_plugin.so \
+    libonnxruntime_providers_openvino_plugin.so; do
+    put "$wheels/unpacked/onnxruntime_ep_openvino/$library" "$to/$library"
+  done
+  rm -rf "$wheels"
 }
 
 step_tokenizers() {
@@ -117,7 +139,7 @@ inputs() {
   case $1 in
     tools) echo always ;;
     modules) cat go.mod go.sum ;;
-    onnxruntime | onnxruntime-gpu) cat "$here/requirements-$1.txt"; uname -m ;;
+    onnxruntime | onnxruntime-gpu | openvino) cat "$here/requirements-$1.txt"; uname -m ;;
     tokenizers) cat "$here/tokenizers.Cargo.lock"; grep "$tokenizers_module" go.mod; uname -m ;;
     exporter) cat scripts/requirements.txt; python3 --version ;;
     model) cat "$here/requirements-model.txt" scripts/quadrate_export/*.py ;;
@@ -136,6 +158,7 @@ result() {
   case $1 in
     onnxruntime) echo "$var/lib/onnxruntime-LICENSE.txt" ;;
     onnxruntime-gpu) echo "$var/gpu-lib/libonnxruntime.so" ;;
+    openvino) echo "$var/lib/openvino/libonnxruntime_providers_openvino_plugin.so" ;;
     tokenizers) echo "$var/lib/libtokenizers.a" ;;
     exporter) echo "$var/venv/bin/python" ;;
     model) echo "$var/models/all-MiniLM-L6-v2/quadrate.json" ;;
@@ -156,6 +179,7 @@ title() {
     modules) echo "Go modules" ;;
     onnxruntime) echo "ONNX Runtime library" ;;
     onnxruntime-gpu) echo "ONNX Runtime GPU libraries (255 MB)" ;;
+    openvino) echo "OpenVINO for Intel processors (52 MB)" ;;
     tokenizers) echo "tokenizers library (cargo build)" ;;
     exporter) echo "exporter's Python environment" ;;
     model) echo "default model all-MiniLM-L6-v2" ;;

@@ -105,6 +105,11 @@ gpu-check: build bench-client enginebench ## Check and measure on this machine's
 bench: ## The Go benchmarks: batcher, tokenizer, encoder, sessions, JSON
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: int8-frontier
+int8-frontier: ## Measure ways to compute MiniLM in int8 (about half an hour); docs/benchmarks/int8.md
+	@scripts/setup/setup.sh exporter model
+	@PYTHONPATH=scripts var/venv/bin/python scripts/int8_frontier.py
+
 .PHONY: clean
 clean: ## Remove what was built; keeps var/ (remove that folder by hand to start anew)
 	rm -rf bin

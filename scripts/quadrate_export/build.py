@@ -8,17 +8,30 @@ from .checkpoint import Checkpoint
 from .encoder import Encoder
 from .graph import Graph
 from .heads import Head, build_tokens
-from .int8 import Int8
+from .int8 import RECIPE, Int8, Int8Encoder
 from .modules import Modules
 from .packed import Packed
+from .quantiser import Calibration, Quantiser
+from .recipe import Recipe
 from .standard import StandardEncoder, StandardFloat
 
 
-def build(checkpoint: Checkpoint, modules: Modules, variant: str, tokens: bool = False) -> Graph:
+_ENCODERS = {"int8": Int8Encoder, "trt": StandardEncoder}
+
+
+def build(
+    checkpoint: Checkpoint,
+    modules: Modules,
+    variant: str,
+    tokens: bool = False,
+    calibration: Calibration | None = None,
+    recipe: Recipe = RECIPE,
+) -> Graph:
     """The graph of one variant, with int64 [batch, length] inputs.
 
     Its output is float32 [batch, dimensions], or with tokens the states before
-    any pooling, [batch, length, hidden].
+    any pooling, [batch, length, hidden]. int8 needs calibration; recipe says how it
+    quantises.
     """
     graph = Graph()
     for name in checkpoint.layout.inputs:
@@ -26,9 +39,11 @@ def build(checkpoint: Checkpoint, modules: Modules, variant: str, tokens: bool =
     # Written-out attention reads the mask itself.
     counted = variant != "trt" or (modules.pooling == "last" and not tokens)
     lengths = _lengths(graph) if counted else ""
-    arithmetic = _arithmetic(graph, checkpoint, variant, lengths)
-    kind = StandardEncoder if variant == "trt" else Encoder
-    encoder = kind(graph, checkpoint, arithmetic)
+    if variant == "int8":
+        arithmetic = Int8(graph, checkpoint, Quantiser(checkpoint, calibration, recipe), recipe)
+    else:
+        arithmetic = _arithmetic(graph, checkpoint, variant, lengths)
+    encoder = _ENCODERS.get(variant, Encoder)(graph, checkpoint, arithmetic)
     if tokens:
         build_tokens(graph, encoder.build(lengths, None), checkpoint.layout.hidden, arithmetic.dtype)
         return graph
@@ -47,8 +62,6 @@ def _lengths(graph: Graph) -> str:
 
 
 def _arithmetic(graph: Graph, checkpoint: Checkpoint, variant: str, lengths: str) -> Arithmetic:
-    if variant == "int8":
-        return Int8(graph, checkpoint)
     if variant == "packed":
         return Packed(graph, checkpoint, lengths)
     if variant == "trt":

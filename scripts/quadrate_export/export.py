@@ -4,19 +4,21 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
 import numpy as np
 
-from . import __version__, folder, manifest, parts, samples
+from . import __version__, calibration, folder, manifest, parts, samples
 from . import layout as layouts
 from . import modules as modules_
 from .checkpoint import Checkpoint
 from .errors import ExportError
 from .graph import INLINE_LIMIT
 from .parts import FILES, Part, References, seconds
+from .quantiser import Calibration
 from .reference import Reference
 from .source import Source
 from .tolerance import tolerance
@@ -199,8 +201,16 @@ class Exporter:
 
     def _write(self, made: Path, part: Part, checkpoint: Checkpoint) -> tuple[list[Path], int]:
         """Writes one part; returns its files and its number of attention operators."""
-        files = parts.write(made, part, checkpoint, self._modules, self._request.inline_limit)
+        limit = self._request.inline_limit
+        files = parts.write(made, part, checkpoint, self._modules, self._calibration(checkpoint), limit)
         return files, parts.check_structure(files[0], part, self._layout, self._modules)
+
+    def _calibration(self, checkpoint: Checkpoint) -> Calibration:
+        def products() -> Iterator[dict[str, np.ndarray]]:
+            sequences = calibration.make(self._layout, self._tokenizer(), self._max_length)
+            return Reference(checkpoint, self._modules).products(sequences)
+
+        return products
 
     def _tolerance(self, variant: str, references: References) -> dict[str, float]:
         return tolerance(variant, self._layout, references.outputs)

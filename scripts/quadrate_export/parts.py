@@ -14,6 +14,7 @@ from .graph import side_file
 from .heads import TOKENS
 from .layout import Layout
 from .modules import Modules
+from .quantiser import Calibration
 from .samples import Sample
 
 FILES = {
@@ -70,13 +71,20 @@ class References:
     states: list[np.ndarray]
 
 
-def write(folder: Path, part: Part, checkpoint: Checkpoint, modules: Modules, inline_limit: int) -> list[Path]:
+def write(
+    folder: Path,
+    part: Part,
+    checkpoint: Checkpoint,
+    modules: Modules,
+    calibration: Calibration,
+    inline_limit: int,
+) -> list[Path]:
     """Writes the part into folder; returns the files that it needs, its own first."""
     path = folder / part.file
-    pooled = build(checkpoint, modules, part.variant)
+    pooled = build(checkpoint, modules, part.variant, calibration=calibration)
     if not part.tokens:
         return pooled.write(path, inline_limit)
-    states = build(checkpoint, modules, part.variant, tokens=True)
+    states = build(checkpoint, modules, part.variant, tokens=True, calibration=calibration)
     return states.write_sharing(path, pooled, folder / part.side, inline_limit)
 
 

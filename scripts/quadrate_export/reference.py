@@ -6,6 +6,7 @@ for speed.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -44,6 +45,15 @@ class Reference:
         """What the pooling and the head make of the states of each text: [dimensions]."""
         return [self._head(item) for item in states]
 
+    def products(self, sequences: list[tuple[list[int], list[int]]]) -> Iterator[dict[str, np.ndarray]]:
+        """For each layer, what its linear layers are given: float32 [all tokens, in] by part of the name."""
+        states = [self._embed(np.array(ids), np.array(types)) for ids, types in sequences]
+        for index in range(self._layout.layers):
+            layer = self._read_layer(f"encoder.layer.{index}.")
+            seen: dict[str, list[np.ndarray]] = {}
+            states = [self._layer(item, layer, seen) for item in states]
+            yield {name: np.concatenate(parts) for name, parts in seen.items()}
+
     def _read(self, name: str) -> np.ndarray:
         return self._checkpoint.read(name).astype(np.float64)
 
@@ -81,8 +91,15 @@ class Reference:
             for kind in ("weight", "bias")
         }
 
-    def _layer(self, states: np.ndarray, layer: dict[str, np.ndarray]) -> np.ndarray:
+    def _layer(
+        self,
+        states: np.ndarray,
+        layer: dict[str, np.ndarray],
+        seen: dict[str, list[np.ndarray]] | None = None,
+    ) -> np.ndarray:
         def linear(values: np.ndarray, name: str) -> np.ndarray:
+            if seen is not None:
+                seen.setdefault(name, []).append(values.astype(np.float32))
             return values @ layer[f"{name}.weight"].T + layer[f"{name}.bias"]
 
         def norm(values: np.ndarray, name: str) -> np.ndarray:

@@ -52,7 +52,7 @@ def test_goldens(name, tmp_path, variant, limit):
     elif layout.task == "embed":
         cosine = (verify.unit(alone) * verify.unit(expected)).sum(axis=1)
         print(f"cosine: smallest {cosine.min():.4f}, mean {cosine.mean():.4f}")
-        assert cosine.min() > 0.99
+        assert cosine.min() > (0.995 if name == "minilm" else 0.99)
     else:
         assert difference < 0.1 * np.ptp(expected)
 
@@ -102,17 +102,22 @@ def test_rerank_goldens_cover_truncation():
         np.testing.assert_allclose(item["logits"], item["logits_batched"], atol=2e-5)
 
 
-def test_order_of_documents(tmp_path):
+@pytest.mark.parametrize("variant", ["fp32", "int8"])
+def test_order_of_documents(tmp_path, variant):
     if not MINILM.is_dir():
         pytest.skip("all-MiniLM-L6-v2 is not set up")
-    export(MINILM, tmp_path / "out")
+    content, _ = export(MINILM, tmp_path / "out", variants=(variant,))
     layout = layouts.parse(layouts.read_json(MINILM / "config.json"))
-    session = verify.open_session(tmp_path / "out/model.onnx")
+    session = verify.open_session(tmp_path / "out" / content["variants"][variant]["file"])
     tokenizer = load_tokenizer(MINILM / "tokenizer.json")
     for entry in load("minilm_rerank")["sets"]:
         encodings = tokenizer.encode_batch([entry["query"], *entry["documents"]])
         samples = [Sample("", None, item.ids, item.type_ids) for item in encodings]
         vectors = verify.unit(verify.run(session, layout, samples))
         scores = vectors[1:] @ vectors[0]
-        np.testing.assert_allclose(scores, entry["scores"], atol=1e-5, rtol=0)
-        assert np.argsort(-scores, kind="stable").tolist() == entry["order"]
+        order = np.argsort(-scores, kind="stable").tolist()
+        if variant == "int8":
+            assert order[:3] == entry["order"][:3]
+        else:
+            np.testing.assert_allclose(scores, entry["scores"], atol=1e-5, rtol=0)
+            assert order == entry["order"]

@@ -33,6 +33,12 @@ func (r *Runtime) sessionOptions(cfg inference.SessionConfig) (_ *onnx.SessionOp
 	if err := setThreads(opts, cfg); err != nil {
 		return nil, err
 	}
+	if cfg.Provider == inference.ProviderCPU {
+		// The CPU's fused add and norm takes six times as long as its parts.
+		if err := opts.AddSessionConfigEntry("optimization.disable_specified_optimizers", "SkipLayerNormFusion"); err != nil {
+			return nil, err
+		}
+	}
 	// Which provider got which node is asked once the session is made.
 	if err := opts.AddSessionConfigEntry("session.record_ep_graph_assignment_info", "1"); err != nil {
 		return nil, err

@@ -98,6 +98,9 @@ func TestWhatTheLibrarySays(t *testing.T) {
 	nodes, err := environment.native.nodes(s.native)
 	require.NoError(t, err)
 	require.Contains(t, nodes, node{"Attention", "CPUExecutionProvider"})
+	// The library's optimiser would put these together to what is slower on the CPU.
+	require.Contains(t, nodes, node{"LayerNormalization", "CPUExecutionProvider"})
+	require.NotContains(t, nodes, node{"SkipLayerNormalization", "CPUExecutionProvider"})
 	require.Equal(t, 1.0, s.Placed())
 	_, err = inside(&struct{ x *int }{}, "y")
 	require.ErrorContains(t, err, "is not what it was in the version of the binding")

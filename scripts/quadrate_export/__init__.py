@@ -12,4 +12,4 @@ import os
 # ONNX Runtime reports its use to its makers unless this is set before it is loaded.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__version__ = "2"
+__version__ = "3"

@@ -5,7 +5,7 @@ from onnx import TensorProto
 
 from .arithmetic import Arithmetic, Float
 from .checkpoint import Checkpoint
-from .encoder import Encoder
+from .encoder import CpuEncoder, Encoder
 from .graph import Graph
 from .heads import Head, build_tokens
 from .int8 import RECIPE, Int8, Int8Encoder
@@ -16,7 +16,7 @@ from .recipe import Recipe
 from .standard import StandardEncoder, StandardFloat
 
 
-_ENCODERS = {"int8": Int8Encoder, "trt": StandardEncoder}
+_ENCODERS = {"fp32": CpuEncoder, "int8": Int8Encoder, "trt": StandardEncoder}
 
 
 def build(

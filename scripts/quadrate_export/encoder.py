@@ -124,3 +124,21 @@ class Encoder:
     def _copy(self, name: str) -> str:
         shape = self._checkpoint.shape(name)
         return self._graph.parameter(name, shape, lambda: self._checkpoint.read(name), self._arithmetic.dtype)
+
+
+class CpuEncoder(Encoder):
+    """The encoder with norms in parts: on the CPU the fused one takes six times as long.
+
+    On CUDA, ONNX Runtime's optimiser puts them together again.
+    """
+
+    def _add_norm(self, product: str, residual: str, name: str) -> str:
+        biased = self._graph.node("Add", [product, self._copy(f"{name}.dense.bias")], f"{name}.dense/biased")
+        total = self._graph.node("Add", [biased, residual], f"{name}/residual")
+        return self._norm(total, f"{name}.LayerNorm")
+
+    def _norm(self, states: str, name: str) -> str:
+        inputs = [states, self._copy(f"{name}.weight"), self._copy(f"{name}.bias")]
+        return self._graph.node(
+            "LayerNormalization", inputs, f"{name}/out", axis=-1, epsilon=self._layout.epsilon
+        )

@@ -16,7 +16,7 @@ from . import layout as layouts
 from . import modules as modules_
 from .checkpoint import Checkpoint
 from .errors import ExportError
-from .graph import INLINE_LIMIT
+from .graph import INLINE_LIMIT, PROTOBUF_LIMIT
 from .parts import FILES, Part, References, seconds
 from .quantiser import Calibration
 from .reference import Reference
@@ -201,7 +201,8 @@ class Exporter:
 
     def _write(self, made: Path, part: Part, checkpoint: Checkpoint) -> tuple[list[Path], int]:
         """Writes one part; returns its files and its number of attention operators."""
-        limit = self._request.inline_limit
+        # TensorRT's parser takes weights from a side file only on request.
+        limit = PROTOBUF_LIMIT if part.variant == "trt" else self._request.inline_limit
         files = parts.write(made, part, checkpoint, self._modules, self._calibration(checkpoint), limit)
         return files, parts.check_structure(files[0], part, self._layout, self._modules)
 

@@ -17,7 +17,7 @@ import numpy as np
 from onnx import TensorProto
 
 from .checkpoint import Checkpoint
-from .encoder import Encoder
+from .encoder import CpuEncoder
 from .graph import CONTRIB, Graph
 from .quantiser import Quantised, Quantiser
 from .recipe import GELU_LEAST, LEAST_SCALE, LEVELS, MIDDLE, PARTS, REACH, Recipe, Scheme
@@ -231,16 +231,12 @@ class Int8:
         return layout.intermediate if part == PARTS[3] else layout.hidden
 
 
-class Int8Encoder(Encoder):
+class Int8Encoder(CpuEncoder):
     """The encoder with norms and biases where they cost least on the CPU."""
 
     def _add_norm(self, product: str, residual: str, name: str) -> str:
-        norm = f"{name}.LayerNorm"
-        total = self._graph.node("Add", [product, residual], f"{name}/sum")
-        inputs = [total, self._copy(f"{norm}.weight"), self._copy(f"{norm}.bias")]
-        return self._graph.node(
-            "LayerNormalization", inputs, f"{norm}/out", axis=-1, epsilon=self._layout.epsilon
-        )
+        # The bias is in the product.
+        return self._norm(self._graph.node("Add", [product, residual], f"{name}/sum"), f"{name}.LayerNorm")
 
     def _activate(self, inner: str, name: str) -> str:
         if not self._arithmetic.biased(PARTS[2]):

@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from .arithmetic import Float
 from .checkpoint import Checkpoint
-from .encoder import Encoder
+from .encoder import CpuEncoder
 from .graph import Graph
 from .layout import Layout
 
@@ -71,7 +71,7 @@ class StandardFloat(Float):
         return graph.node("Unsqueeze", [bias, axes], "attention/bias_row")
 
 
-class StandardEncoder(Encoder):
+class StandardEncoder(CpuEncoder):
     """The encoder with embeddings, norms and activations in standard operators."""
 
     def _embed(self) -> str:
@@ -94,17 +94,6 @@ class StandardEncoder(Encoder):
         zero = graph.constant("positions/zero", [0], np.int64)
         length = graph.node("Shape", ["input_ids"], "positions/length", start=1, end=2)
         return graph.node("Slice", [table, zero, length, zero], "embeddings/positions")
-
-    def _add_norm(self, product: str, residual: str, name: str) -> str:
-        biased = self._graph.node("Add", [product, self._copy(f"{name}.dense.bias")], f"{name}.dense/biased")
-        total = self._graph.node("Add", [biased, residual], f"{name}/residual")
-        return self._norm(total, f"{name}.LayerNorm")
-
-    def _norm(self, states: str, name: str) -> str:
-        inputs = [states, self._copy(f"{name}.weight"), self._copy(f"{name}.bias")]
-        return self._graph.node(
-            "LayerNormalization", inputs, f"{name}/out", axis=-1, epsilon=self._layout.epsilon
-        )
 
     def _activate(self, inner: str, name: str) -> str:
         inner = self._graph.node("Add", [inner, self._copy(f"{name}.dense.bias")], f"{name}/biased")

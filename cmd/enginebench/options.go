@@ -12,7 +12,7 @@ import (
 	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
-// errUsage is returned once the flag package has printed what was wrong, or the help.
+// errUsage is returned once the flag package has printed what was wrong.
 var errUsage = errors.New("usage")
 
 // The sweeps.
@@ -65,12 +65,14 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	f.IntVar(&o.maxTokens, "max-tokens", 0, "longest text; W3's median scales with it; 0: 512 or the model's limit if that is less")
 	f.IntVar(&o.concurrency, "concurrency", 0, "callers of the engine at a time; 0: 1 for W1 and W4, 4 for W2, 64 for W3")
 	f.IntVar(&o.rounds, "rounds", 5, "rounds, in which the systems take turns")
-	f.DurationVar(&o.duration, "duration", 2*time.Second, "about how long a round keeps each system busy")
+	f.DurationVar(&o.duration, "duration", 2*time.Second, "about how long a round keeps each system busy; several callers have at least six requests each")
 	f.Uint64Var(&o.seed, "seed", 1, "of texts and lengths")
 	f.StringVar(&o.json, "json", "", "`file` for the results as JSON; empty: none")
 	f.StringVar(&o.figures, "figures", "", "instead: measure the project's figures and write them to this `file`")
 	f.StringVar(&o.server, "server", "bin/quadrate", "the server's `program`, for -figures")
-	if err := f.Parse(args); err != nil {
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return o, err
+	} else if err != nil {
 		return o, errUsage
 	}
 	if f.NArg() > 0 {

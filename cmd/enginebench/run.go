@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -20,6 +22,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	o.notes = stderr
+	if o.json != "" { // before minutes are spent on what could not be kept
+		if _, err := os.Stat(filepath.Dir(o.json)); err != nil {
+			return fmt.Errorf("-json: %w", err)
+		}
+	}
 	s, err := open(ctx, o)
 	if err != nil {
 		return err

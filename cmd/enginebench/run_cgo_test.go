@@ -55,6 +55,13 @@ func TestAnEmbeddingModelIsMeasured(t *testing.T) {
 	require.Contains(t, out, "| W3 | 2 | engine |")
 }
 
+func TestAModelThatCannotBeOpenedIsSaid(t *testing.T) {
+	args := []string{"-library", golden.Library(), "-model", filepath.Join(t.TempDir(), "nothing")}
+	require.ErrorContains(t, run(t.Context(), args, io.Discard, io.Discard), "nothing")
+	args = append(args, "-json", filepath.Join(t.TempDir(), "no", "folder.json"))
+	require.ErrorContains(t, run(t.Context(), args, io.Discard, io.Discard), "-json: ")
+}
+
 func TestARerankerIsMeasuredAndSwept(t *testing.T) {
 	out, r := bench(t, "testmodels/xlmr-rerank", "-sweep", "batch,sessions", "-workload", "W1,W4", "-peak=false")
 	require.Len(t, r.Workloads, 1)

@@ -64,7 +64,7 @@ func startServer(ctx context.Context, o options, provider, variant string) (_ *c
 	start := time.Now()
 	if err := c.cmd.Start(); err != nil {
 		c.cmd = nil
-		return nil, err
+		return nil, fmt.Errorf("-server: %w", err)
 	}
 	if err := c.awaitReady(ctx); err != nil {
 		return nil, err

@@ -38,20 +38,22 @@ type runs struct {
 	times                      []time.Duration // of each batch of several items
 }
 
-func open(ctx context.Context, o options) (s *subject, err error) {
+func open(ctx context.Context, o options) (*subject, error) {
+	s := &subject{}
+	if err := s.open(ctx, o); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *subject) open(ctx context.Context, o options) (err error) {
 	start := time.Now()
-	s = &subject{}
-	defer func() {
-		if err != nil {
-			_ = s.close()
-		}
-	}()
 	if s.native, err = openNative(o.library); err != nil {
-		return nil, err
+		return err
 	}
 	dir, err := filepath.Abs(o.model)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	gate := tokenizer.NewGate(0)
 	spec := models.Spec{
@@ -64,10 +66,10 @@ func open(ctx context.Context, o options) (s *subject, err error) {
 		NewSession: s.capture, NewEncoder: s.native.NewEncoder, Gate: gate, RequestTimeout: requestTimeout, OnRun: s.ran,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.started = time.Since(start)
-	return s, s.openTokenizer(dir, gate)
+	return s.openTokenizer(dir, gate)
 }
 
 // capture keeps the options of the session that serves.

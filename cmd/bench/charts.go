@@ -31,7 +31,7 @@ var (
 	variables = map[color.RGBA]string{ink: "--ink", faint: "--faint", first: "--first", other: "--second", bad: "--bad"}
 )
 
-const chartWidth, chartHeight = vg.Length(420), vg.Length(230) // points
+const chartWidth, chartHeight, marginRight = vg.Length(420), vg.Length(230), vg.Length(12) // points
 
 func newPlot(x, y string) *plot.Plot {
 	p := plot.New()
@@ -49,7 +49,21 @@ func newPlot(x, y string) *plot.Plot {
 	grid.Horizontal.Color, grid.Horizontal.Width = faint, 0.4
 	grid.Vertical.Width = 0
 	p.Add(grid)
+	p.Y.Tick.Marker = plainTicks{}
 	return p
+}
+
+// plainTicks are gonum's, without zeros behind the point.
+type plainTicks struct{ plot.DefaultTicks }
+
+func (t plainTicks) Ticks(low, high float64) []plot.Tick {
+	ticks := t.DefaultTicks.Ticks(low, high)
+	for i, tick := range ticks {
+		if !tick.IsMinor() {
+			ticks[i].Label = fmt.Sprintf("%.4g", tick.Value)
+		}
+	}
+	return ticks
 }
 
 // logTicks labels 1, 2 and 5 of each decade: gonum's own label only powers of ten, of which a
@@ -312,7 +326,8 @@ var (
 // svg draws the plot for the page: it takes the page's width, fonts and colours.
 func svg(p *plot.Plot) (template.HTML, error) {
 	canvas := vgsvg.New(chartWidth, chartHeight)
-	p.Draw(draw.New(canvas))
+	// The last label of an axis reaches beyond its end.
+	p.Draw(draw.Crop(draw.New(canvas), 0, -marginRight, 0, 0))
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return "", err

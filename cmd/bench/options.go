@@ -14,7 +14,7 @@ import (
 	"github.com/quadrate-maas/quadrate/internal/workload"
 )
 
-// errUsage is returned once the flag package has printed what was wrong, or the help.
+// errUsage is returned once the flag package has printed what was wrong.
 var errUsage = errors.New("usage")
 
 type options struct {
@@ -61,17 +61,19 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	f.DurationVar(&o.warmup, "warmup", time.Second, "unmeasured load before each round; 0: none")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "longest wait for one answer")
 	f.IntVar(&o.concurrency, "concurrency", 1, "closed loop: requests in flight")
-	f.Float64Var(&o.rate, "rate", 0, "open loop: Poisson arrivals a `second`; 0: closed loop; W5: the first rate; 0: half of what one request at a time reaches")
+	f.Float64Var(&o.rate, "rate", 0, "open loop: Poisson arrivals a second; 0: closed loop; W5: the first rate; 0: half of what one request at a time reaches")
 	f.DurationVar(&o.p99, "p99", 0, "W5: the 99th percentile that ends the ramp; 0: ten times the unloaded median")
 	f.IntVar(&o.inFlight, "in-flight", 512, "open loop: most requests in flight; arrivals beyond it are dropped and counted")
 	f.IntVar(&o.rounds, "rounds", 0, "rounds of each measurement; 0: 1, with -vs 5")
 	f.Uint64Var(&o.seed, "seed", 1, "of texts, lengths and arrivals")
-	f.IntVar(&o.soak, "soak", 0, "instead of workloads: so many short `requests` to all routes of the model, watching the server's memory")
+	f.IntVar(&o.soak, "soak", 0, "instead of workloads: so many short requests to all routes of the model, watching the server's memory")
 	f.StringVar(&o.out, "out", ".", "`folder` of benchmark_result.json and benchmark_report.html")
 	f.BoolVar(&o.gobench, "gobench", false, "also print Go benchmark lines, one a round, for benchstat")
 	f.BoolVar(&o.cache, "cache", false, "let the server answer from results that it keeps; else Cache-Control: no-cache is sent, since the texts of a seed repeat from run to run")
 	f.StringVar(&keyFile, "key-file", "", "`file` with the API key, sent as Authorization: Bearer")
-	if err := f.Parse(args); err != nil {
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return o, err
+	} else if err != nil {
 		return o, errUsage
 	}
 	if f.NArg() > 0 {

@@ -176,12 +176,22 @@ func (r *report) result(s *side, w workload.Workload, d dialect, rounds []*stats
 }
 
 // save replaces each file of an earlier run as a whole.
-func (r *report) save(folder string, stdout io.Writer) error {
-	data, err := json.MarshalIndent(r, "", "  ")
+// writable makes the folder and tries it before anything is measured: minutes of load would be
+// lost with the results.
+func writable(folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(folder, ".quadrate-bench-")
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+func (r *report) save(folder string, stdout io.Writer) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
 		return err
 	}
 	if err := replaceFile(filepath.Join(folder, resultFile), append(data, '\n'), stdout); err != nil {

@@ -35,6 +35,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := writable(o.out); err != nil {
+		return fmt.Errorf("-out: %w", err)
+	}
 	servers, err := connect(ctx, o)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -296,12 +297,22 @@ func TestBadFlagsAreReportedTogether(t *testing.T) {
 	}
 	_, _, err = bench(t, "-nonsense")
 	require.ErrorIs(t, err, errUsage)
+	_, _, err = bench(t, "-help")
+	require.ErrorIs(t, err, flag.ErrHelp)
 	_, _, err = bench(t, "W1")
 	require.ErrorContains(t, err, `unknown argument "W1"`)
 	_, _, err = bench(t, "-url", "http://127.0.0.1:1")
 	require.ErrorContains(t, err, "http://127.0.0.1:1: ")
 	_, _, err = bench(t, "-url", (&peer{}).start(t), "-model", "org/reranker", "-workload", "W4")
 	require.ErrorContains(t, err, "does not embed")
+}
+
+func TestAFolderThatCannotBeWrittenIsSaidBeforeTheLoad(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	p := &peer{replace: map[string]http.HandlerFunc{"/health": func(http.ResponseWriter, *http.Request) { t.Error("a request") }}}
+	err := run(t.Context(), []string{"-url", p.start(t), "-out", file}, io.Discard, io.Discard)
+	require.ErrorContains(t, err, "-out: ")
 }
 
 // The texts of a seed repeat from run to run: a server that keeps results must not answer a

@@ -3,6 +3,7 @@
 # this order): check lint shell exporter go race clients; and by name only: torch
 # A Go test that skips fails its stage, unless scripts/expected_skips.txt names it.
 set -uo pipefail
+case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 # gotest REPORT ARGUMENTS...: go test, with a report that is searched for skips.

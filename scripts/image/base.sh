@@ -2,6 +2,7 @@
 # Makes a base image of Debian 12 from its packages, where no image can be pulled.
 # Usage: scripts/image/base.sh NAME    (as root; DOCKER_HOST as usual)
 set -euo pipefail
+case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 name=${1:?the name of the image}
 docker image inspect "$name" >/dev/null 2>&1 && exit
 command -v debootstrap >/dev/null ||

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
+# Usage: scripts/image/test.sh    (as root; make docker-test)
 # Builds the CPU image on a base made from Debian's packages, runs it for real and tests it
 # (test/image). Where no container engine can run, it says so and passes. QUADRATE_IMAGE_KIND
 # =cuda builds Dockerfile.cuda instead; without a GPU that image serves on the CPU.
 set -euo pipefail
+case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
+[ $# -eq 0 ] || { echo "unknown argument '$1'; --help says what there is" >&2; exit 2; }
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 kind=${QUADRATE_IMAGE_KIND:-cpu}
 engine=var/docker-test

@@ -9,6 +9,7 @@
 # processors openvino; for models that only PyTorch exports torch; for the tests testmodels pytest
 # clients gotestsum lint torchtest
 set -euo pipefail
+case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 here=scripts/setup

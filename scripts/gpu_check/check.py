@@ -43,14 +43,16 @@ class Check:
             try:
                 folder = self._export(shape)
                 self._model(shape, folder)
-            except CheckError as error:
+            except Exception as error:  # the other models are measured all the same
                 self._fail(shape.name, error)
         self.report.section("Outcome")
         self.report.text("Everything passed." if not self.failures else "\n".join(f"- FAILED: {f}" for f in self.failures))
 
-    def _fail(self, what: str, error: object) -> None:
-        self.failures.append(f"{what}: {error}")
-        self.report.text(f"**FAILED** {what}: {error}")
+    def _fail(self, what: str, error: Exception) -> None:
+        # What was not foreseen tells little without its kind.
+        words = f"{what}: {error}" if isinstance(error, CheckError) else f"{what}: {type(error).__name__}: {error}"
+        self.failures.append(words)
+        self.report.text(f"**FAILED** {words}")
 
     def _head(self) -> None:
         self.report.section("Machine")
@@ -78,13 +80,13 @@ class Check:
         for variant in self.options.variants:
             try:
                 self._variant(shape, folder, variant, texts, want, rows)
-            except CheckError as error:
+            except Exception as error:  # the other variants are measured all the same
                 self._fail(f"{shape.name} {variant}", error)
         self._tables(rows)
         for variant in self.options.variants:
             try:
                 self._engine(shape, folder, variant)
-            except CheckError as error:
+            except Exception as error:
                 self._fail(f"{shape.name} {variant} in process", error)
 
     def _engine(self, shape: Shape, folder: Path, variant: str) -> None:

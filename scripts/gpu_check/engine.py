@@ -26,9 +26,14 @@ def tell(report: Report, variant: str, found: dict) -> None:
 def _rows(workload: dict) -> list[list]:
     return [
         [workload["workload"], workload["concurrency"], s["system"], s["tokens_per_second"]["median"], s["items_per_second"]["median"],
-         s["p50_ms"]["median"], s["p99_ms"]["median"], s["padding_efficiency"], s["mfu"]["median"] if s.get("mfu") else None]
+         _median(s, "p50_ms"), _median(s, "p99_ms"), s.get("padding_efficiency"), _median(s, "mfu")]
         for s in workload["systems"]
     ]
+
+
+def _median(system: dict, figure: str) -> float | None:
+    """None where the system has no such figure: ONNX Runtime alone runs a round's requests at once."""
+    return system[figure]["median"] if figure in system else None
 
 
 def _ratios(report: Report, workloads: list[dict]) -> None:

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from gpu_check import cli, parity, report, shapes
+from gpu_check import check, cli, engine, parity, report, server, shapes
 from tokenizers import Tokenizer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -78,6 +78,35 @@ def test_report_is_written_as_it_grows(tmp_path):
     made.section("One")
     made.table(["a", "b"], [[1234.5, None], [0.012345, "x"]])
     assert out.read_text().splitlines() == ["# Title", "", "## One", "", "| a | b |", "|---|---|", "| 1,234 | – |", "| 0.0123 | x |"]
+
+
+def spread(value):
+    return {"median": value, "min": value, "max": value}
+
+
+def test_figures_that_a_system_has_not_are_dashes(tmp_path):
+    # As quadrate-enginebench writes them: with several callers ONNX Runtime alone runs a round at
+    # once and has no latencies, and without a peak there is no MFU.
+    rates = {"tokens_per_second": spread(2000.0), "items_per_second": spread(10.0)}
+    found = {"provider": "cuda", "start_up_seconds": 1.0, "workloads": [{
+        "workload": "W3", "concurrency": 64, "ratios": [{"figure": "throughput", "over": "alone", "ratio": spread(0.97)}],
+        "systems": [{"system": "engine", **rates, "p50_ms": spread(3.0), "p99_ms": spread(5.0), "padding_efficiency": 0.95, "mfu": spread(0.4)},
+                    {"system": "alone", **rates}]}]}
+    out = tmp_path / "report.md"
+    engine.tell(report.Report(out, "Title"), "fp16", found)
+    assert "| W3 | 64 | engine | 2,000 | 10 | 3 | 5 | 0.95 | 0.4 |" in out.read_text()
+    assert "| W3 | 64 | alone | 2,000 | 10 | – | – | – | – |" in out.read_text()
+
+
+def test_whatever_goes_wrong_the_others_are_checked(tmp_path, monkeypatch):
+    options = check.Options("cpu", ["fp32"], list(shapes.SHAPES.values()), 1, 4, tmp_path, BERT, tmp_path)
+    program = tmp_path / "quadrate"
+    program.write_text("#!/bin/sh\necho quadrate 1\n")
+    program.chmod(0o755)
+    made = check.Check(options, server.Tools(program, program, program, program), report.Report(tmp_path / "report.md", "Title"))
+    monkeypatch.setattr(check.Check, "_export", lambda *_: {}["p50_ms"])
+    made.run()
+    assert made.failures == [f"{name}: KeyError: 'p50_ms'" for name in shapes.SHAPES]
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

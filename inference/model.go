@@ -56,7 +56,7 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 	if err := checkTokenizer(ctx, e.tokenizer, manifest); err != nil {
 		return nil, err
 	}
-	deps.NewSession = withProfiles(deps.NewSession, max(e.tokenizer.MaxLength(), manifest.longestReference()), func(number, all int) {
+	deps.NewSession = WithProfiles(deps.NewSession, max(e.tokenizer.MaxLength(), manifest.longestReference()), func(number, all int) {
 		e.event(Event{Kind: EventBuilding, Step: number, Steps: all})
 	})
 	if err := e.openSession(ctx, spec, deps); err != nil {

@@ -35,9 +35,9 @@ func profiles(maxLength int) []Profile {
 	return list
 }
 
-// withProfiles makes a session for TensorRT of one session a profile, and others as before.
+// WithProfiles makes a session for TensorRT of one session a profile, and others as before.
 // progress is told before each engine is built or loaded.
-func withProfiles(open func(SessionConfig) (Session, error), maxLength int, progress func(number, all int)) func(SessionConfig) (Session, error) {
+func WithProfiles(open func(SessionConfig) (Session, error), maxLength int, progress func(number, all int)) func(SessionConfig) (Session, error) {
 	return func(cfg SessionConfig) (_ Session, err error) {
 		if cfg.Provider != ProviderTensorRT {
 			return open(cfg)

@@ -47,7 +47,7 @@ func inProfile(t *testing.T, cfg SessionConfig) *fakeSession {
 func TestBatchesGoToTheirEngine(t *testing.T) {
 	var opened []*fakeSession
 	var steps [][2]int
-	open := withProfiles(func(cfg SessionConfig) (Session, error) {
+	open := WithProfiles(func(cfg SessionConfig) (Session, error) {
 		s := inProfile(t, cfg)
 		s.width = fakeWidth
 		opened = append(opened, s)
@@ -89,7 +89,7 @@ func TestPaddingOfAnEngineKeepsTheRows(t *testing.T) {
 
 func TestAnEngineThatIsNotMadeClosesTheOthers(t *testing.T) {
 	var opened []*fakeSession
-	open := withProfiles(func(SessionConfig) (Session, error) {
+	open := WithProfiles(func(SessionConfig) (Session, error) {
 		if len(opened) == 2 {
 			return nil, ErrOutOfMemory
 		}

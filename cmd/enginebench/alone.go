@@ -19,7 +19,7 @@ type alone struct {
 
 // newAlone opens a session with the options of the engine's own. The caller closes it.
 func (s *subject) newAlone() (*alone, error) {
-	session, err := s.native.NewSession(s.config)
+	session, err := s.session(s.config)
 	return &alone{session: session, inputs: s.config.Inputs}, err
 }
 

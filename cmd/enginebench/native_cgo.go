@@ -10,8 +10,8 @@ import (
 
 type onnx struct{ *ort.Runtime }
 
-func openNative(library string) (native, error) {
-	rt, err := ort.Open(ort.Options{Library: library})
+func openNative(library string, threads int) (native, error) {
+	rt, err := ort.Open(ort.Options{Library: library, Threads: threads})
 	if err != nil {
 		return nil, err
 	}

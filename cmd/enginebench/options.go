@@ -28,6 +28,7 @@ type options struct {
 	library     string
 	device      int
 	threads     int
+	engines     string // folder of TensorRT's
 	workloads   []string
 	sweeps      []string
 	fifo        bool
@@ -56,6 +57,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	f.StringVar(&o.library, "library", "", "ONNX Runtime's shared library; empty: searched for as the server does")
 	f.IntVar(&o.device, "device", 0, "the accelerator's number")
 	f.IntVar(&o.threads, "threads", 0, "of one run on a CPU; 0: all")
+	f.StringVar(&o.engines, "tensorrt-cache", "var/trt", "`folder` of built TensorRT engines, as runtime.tensorrt_cache of the server")
 	f.StringVar(&workloads, "workload", "", "W1, W2, W3, W4 or several with commas; empty: W1 for rerankers, W2,W3,W4 for others; none with -sweep")
 	f.StringVar(&sweeps, "sweep", "", "batch (ONNX Runtime alone by batch size and length) or sessions (by number of sessions), or both with a comma")
 	f.BoolVar(&o.fifo, "fifo8", false, "measure also an emulation of batches of at most 8 in order of arrival, padded, on one session")

@@ -27,7 +27,7 @@ func (p product) operations() float64 {
 
 // The sizes keep every core or multiprocessor busy, and a run below a second.
 func productsFor(provider string) []product {
-	if provider == inference.ProviderCPU || provider == "openvino" {
+	if provider == inference.ProviderCPU || provider == inference.ProviderOpenVINO {
 		return []product{{"fp32", 1024, 1024, 8}, {"int8", 1024, 1024, 8}}
 	}
 	return []product{{"fp32", 8192, 4096, 8}, {"fp16", 8192, 4096, 32}}
@@ -66,9 +66,13 @@ func (s *subject) peak(ctx context.Context, p product, file string) (float64, er
 	if err := os.WriteFile(file, p.graph(), 0o600); err != nil {
 		return 0, err
 	}
+	provider := s.config.Provider
+	if provider == inference.ProviderTensorRT {
+		provider = inference.ProviderCUDA // the same device, without an engine to build
+	}
 	session, err := s.native.NewSession(inference.SessionConfig{
 		File: file, Inputs: []string{"input_ids"}, Output: "peak", Width: 1,
-		Provider: s.config.Provider, Device: s.config.Device, Threads: s.config.Threads, GPUMemLimit: s.config.GPUMemLimit,
+		Provider: provider, Device: s.config.Device, Threads: s.config.Threads, GPUMemLimit: s.config.GPUMemLimit,
 	})
 	if err != nil {
 		return 0, err

@@ -48,7 +48,7 @@ func open(ctx context.Context, o options) (*subject, error) {
 
 func (s *subject) open(ctx context.Context, o options) (err error) {
 	start := time.Now()
-	if s.native, err = openNative(o.library); err != nil {
+	if s.native, err = openNative(o.library, o.threads); err != nil {
 		return err
 	}
 	dir, err := filepath.Abs(o.model)
@@ -58,7 +58,7 @@ func (s *subject) open(ctx context.Context, o options) (err error) {
 	gate := tokenizer.NewGate(0)
 	spec := models.Spec{
 		Name: filepath.Base(dir), Path: dir, Variant: o.variant, Devices: []int{o.device},
-		Runtime: models.RuntimeSpec{Provider: o.provider, Threads: o.threads},
+		Runtime: models.RuntimeSpec{Provider: o.provider, Threads: o.threads, TensorRTCache: o.engines},
 		// The batcher's limits on what waits are for the server's protection.
 		Batcher: models.BatcherSpec{QueueTimeout: requestTimeout, MaxQueuedItems: 1 << 20, MaxQueuedTokens: 1 << 30},
 	}
@@ -79,6 +79,15 @@ func (s *subject) capture(cfg inference.SessionConfig) (inference.Session, error
 		s.config = cfg
 	}
 	return session, err
+}
+
+// session opens another one like the engine's: on TensorRT that is one for each profile, of which
+// cfg has the last.
+func (s *subject) session(cfg inference.SessionConfig) (inference.Session, error) {
+	if cfg.Profile == nil {
+		return s.native.NewSession(cfg)
+	}
+	return inference.WithProfiles(s.native.NewSession, cfg.Profile.MaxLength, func(int, int) {})(cfg)
 }
 
 func (s *subject) openTokenizer(dir string, gate *tokenizer.Gate) error {

@@ -125,7 +125,7 @@ func (s *subject) sessions(ctx context.Context, cfg inference.SessionConfig, n i
 		}
 	}()
 	for range n {
-		session, err := s.native.NewSession(cfg)
+		session, err := s.session(cfg)
 		if err != nil {
 			return 0, err
 		}

@@ -146,6 +146,41 @@ func TestTheEmulationTakesAtMostEightInOrder(t *testing.T) {
 
 // The values of BERT's formula, layers * 2 * (4 d^2 + 2 d f) + 4 L d layers a token: 22.4
 // million for MiniLM-L6 and 617 million for XLM-R-large at 128 tokens.
+// fakeNative opens sessions that take no more than their profile.
+type fakeNative struct{ native }
+
+type fakeProfiled struct{ of inference.Profile }
+
+func (fakeNative) NewSession(cfg inference.SessionConfig) (inference.Session, error) {
+	if cfg.Profile == nil || cfg.EngineCache == "" {
+		return nil, errors.New("no profile, or no folder for its engine")
+	}
+	return fakeProfiled{*cfg.Profile}, nil
+}
+
+func (f fakeProfiled) Run(_ context.Context, b inference.Batch) (inference.Output, error) {
+	if b.Rows > f.of.MaxRows || b.Length > f.of.MaxLength {
+		return inference.Output{}, errors.New("beyond the profile")
+	}
+	return inference.Output{Values: make([]float32, b.Rows), Width: 1}, nil
+}
+
+func (fakeProfiled) Close() error { return nil }
+
+// The last of the engine's sessions takes the longest texts; ONNX Runtime alone runs short ones too.
+func TestAloneHasEveryEngineOfTensorRT(t *testing.T) {
+	s := &subject{native: fakeNative{}, config: inference.SessionConfig{
+		Provider: inference.ProviderTensorRT, EngineCache: t.TempDir(), Profile: &inference.Profile{MinRows: 1, MaxRows: 1, MinLength: 257, MaxLength: 512},
+	}}
+	a, err := s.newAlone()
+	require.NoError(t, err)
+	for _, items := range [][]tokenizer.Encoding{lengths(16), lengths(16, 16, 9), lengths(512, 300)} {
+		out, err := a.session.Run(t.Context(), a.pad(items))
+		require.NoError(t, err)
+		require.Len(t, out.Values, len(items))
+	}
+}
+
 func TestFLOPs(t *testing.T) {
 	miniLM := shape{Type: "bert", Layers: 6, Hidden: 384, FFN: 1536, Heads: 12}
 	require.InEpsilon(t, 22.4e6*128, miniLM.flops(lengths(128)), 0.01)

@@ -94,7 +94,7 @@ class Check:
         provider = self._provider(variant)
         workloads = "W1" if shape.rerank else "W2,W3,W4"
         found = measure.in_process(
-            self.tools, folder, provider, variant, ["-workload", workloads, "-sweep", "batch,sessions"], self.options.seconds, out)
+            self.tools, folder, provider, variant, ["-workload", workloads, "-sweep", "batch,sessions", "-tensorrt-cache", self.options.work / "trt"], self.options.seconds, out)
         if found["provider"] != provider:
             raise CheckError(f"asked for {provider}, ran on {found['provider']}")
         engine.tell(self.report, variant, found)

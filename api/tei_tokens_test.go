@@ -52,7 +52,7 @@ func TestEmbedAllRefusals(t *testing.T) {
 		{"", `{"model":"tokens","inputs":"x","prompt_name":"nope"}`, 422, val, "", `prompt_name: no prompt is called "nope"`},
 		{"", `{"model":"tokens","inputs":["a","1 2 3 4 5 6 7 8 9 10 11 12"],"truncate":false}`, 422, val, "", "inputs[1] has 12 words; the model takes 10"},
 		{"", `{"model":"tokens","inputs":["a b c d","e f g"]}`, 413, val, "", "inputs: 352 bytes of states, and one request may have 320"},
-		{"", `{"model":"both","inputs":"x"}`, 424, "Backend", "", `model "org/both" gives no token states; its files have no graph for them`},
+		{"", `{"model":"both","inputs":"x"}`, 424, "Backend", "", `model "org/both" gives no token states; its files have no graph for them (scripts/export_onnx.sh with --outputs tokens writes one)`},
 		{"", `{"model":"reranker","inputs":"x"}`, 424, "Backend", "", `model "reranker" does not do embed; it does rerank`},
 		{"", `{"model":"loading","inputs":"x"}`, 503, "Unhealthy", "", `model "loading" is being loaded`},
 		{"", `{"model":"nope","inputs":"x"}`, 404, val, "", `no model is called "nope"; GET /v1/models lists those there are`},

@@ -154,7 +154,7 @@ func (e Entry) TokenEmbedder() (TokenEmbedder, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, Errorf(KindUnsupportedTask, "model %q gives no token states; its files have no graph for them", e.Name).At("model").In(e.Name, string(TaskEmbed))
+		return nil, Errorf(KindUnsupportedTask, "model %q gives no token states; its files have no graph for them (scripts/export_onnx.sh with --outputs tokens writes one)", e.Name).At("model").In(e.Name, string(TaskEmbed))
 	}
 	return m, nil
 }

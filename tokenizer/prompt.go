@@ -57,11 +57,11 @@ func (t *Tokenizer) newFrame(prefix, suffix string) (frame, error) {
 
 func (f frame) fixed() int { return len(f.head) + len(f.tail) }
 
-// framed is a text's ids within a frame: rest is all that follows head.
+// framed is a text's ids within a frame: rest is all that follows head, to the end of tail.
 type framed struct {
 	frame
 	rest []uint32
-	more bool // rest is not whole
+	more bool // rest lacks some of the text
 }
 
 // in encodes a text within a frame, of which want.tokens are wanted.
@@ -78,14 +78,18 @@ func (t *Tokenizer) in(f frame, text string, want extent) (framed, error) {
 		n++
 	}
 	f.head = c.ids[:n:n]
-	return framed{frame: f, rest: c.ids[n:], more: c.more}, nil
+	rest := c.ids[n:]
+	if c.more {
+		rest = append(rest[:len(rest):len(rest)], f.tail...)
+	}
+	return framed{frame: f, rest: rest, more: c.more}, nil
 }
 
 func (f framed) len() int { return len(f.head) + len(f.rest) }
 
 // cut returns n ids at most, the frame's among them.
 func (f framed) cut(n int, side Side) []uint32 {
-	if n >= f.len() && !f.more {
+	if n >= f.len() {
 		return append(f.head, f.rest...)
 	}
 	if side == KeepEnd {

@@ -110,6 +110,22 @@ func TestPromptedPairsAtEveryLimit(t *testing.T) {
 	}
 }
 
+// Of a text that has hardly any tokens only the beginning, or the end, is read. Its frame stays.
+func TestPromptedPairsOfTextsWithHardlyAnyTokens(t *testing.T) {
+	tok := newPrompted(t, 50, &fakeEncoder{})
+	gap := strings.Repeat(" ", 1<<20)
+	for query, want := range map[string][2][]uint32{
+		gap:                   {nil, nil},
+		"w100" + gap + "w101": {id(100), id(101)},
+	} {
+		for side, q := range want {
+			got, err := tok.Pairs(t.Context(), query, []string{"w7", gap}, Truncation{Side: Side(side)})
+			require.NoError(t, err)
+			require.Equal(t, []Encoding{{IDs: prompted(q, id(7)), Truncated: true}, {IDs: prompted(q, nil), Truncated: true}}, got)
+		}
+	}
+}
+
 func count(ids []uint32, id uint32) (n int) {
 	for _, other := range ids {
 		if other == id {

@@ -56,6 +56,8 @@ func (k *keeper) run(ctx context.Context, b Batch) (out Output, healthy bool, er
 	case errors.Is(err, ErrDevice):
 		k.pool.lose(fmt.Errorf("its device failed: %w", err))
 		return out, false, err
+	case errors.Is(ctx.Err(), context.Canceled) && !errors.Is(err, errHung):
+		return out, true, err // of a load that is given up: nobody waits for another session
 	case ctx.Err() != nil:
 		k.replace("a run outlasted its limit", err)
 		return out, false, err

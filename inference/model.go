@@ -27,7 +27,8 @@ type Model interface {
 
 // Open loads a model, checks it against its references on the provider that will serve,
 // measures its speed and starts its batcher. The error wraps ErrAbsent when the model's
-// files are not there.
+// files are not there, and ErrLost or ErrDevice when only a new process can load it: the
+// runtime must not be closed then.
 func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error) {
 	start := time.Now()
 	if err := deps.validate(); err != nil {
@@ -44,7 +45,7 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 	e.event = e.distrusting(eventsOf(spec.Name, deps))
 	defer func() {
 		if err != nil {
-			_ = e.Close()
+			err = errors.Join(err, e.Close())
 		}
 	}()
 	if err := e.openTokenizer(spec, deps); err != nil {

@@ -488,3 +488,44 @@ func TestALateSessionThatHangs(t *testing.T) {
 		close(release)
 	})
 }
+
+// A load that is given up while it measures the speed is no failure of the session, and one
+// whose run does not end then is told as lost.
+func TestALoadIsGivenUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		run    func(release chan struct{}) func(context.Context, Batch) error
+		lost   bool
+		events []EventKind
+	}{
+		"and its run ends": {func(chan struct{}) func(context.Context, Batch) error { return untilTold }, false, nil},
+		"and its run does not end": {func(release chan struct{}) func(context.Context, Batch) error {
+			return func(context.Context, Batch) error { <-release; return nil }
+		}, true, []EventKind{EventFailed, EventLost}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, deps, release := &fleet{}, fakeDeps(nil), make(chan struct{})
+				runs, s := 0, &fakeSession{width: fakeWidth}
+				s.before = func(ctx context.Context, b Batch) error {
+					if runs++; runs > 3 { // the references together and alone
+						return c.run(release)(ctx, b)
+					}
+					return nil
+				}
+				f.sessions = []*fakeSession{s}
+				deps.NewSession = f.open
+				deps.OnEvent = func(ev Event) { f.events = append(f.events, ev) }
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, cancel)
+				spec := models.Spec{Name: "m", Path: modelDir(t, fakeManifest(models.TaskEmbed)), Runtime: models.RuntimeSpec{Provider: "cpu"}}
+				_, err := Open(ctx, spec, deps)
+				require.ErrorIs(t, err, context.Canceled)
+				require.Equal(t, c.lost, errors.Is(err, ErrLost))
+				require.Equal(t, c.events, f.kinds())
+				require.Equal(t, 1, f.opened)
+				require.Equal(t, !c.lost, s.isClosed())
+				close(release)
+			})
+		})
+	}
+}

@@ -65,7 +65,8 @@ func (l *locals) announce() error {
 }
 
 // load opens one model after the other: each measures its speed, which another's load would
-// distort. A model that is optional may be absent; any other failure ends the start.
+// distort. A model that is optional may be absent; any other failure ends the start, with
+// errRestart where it leaves a device broken or native code running.
 func (l *locals) load(ctx context.Context) error {
 	for i, spec := range l.specs {
 		model, err := l.runtime.Open(ctx, spec, localHooks{requestTimeout: l.timeout, onRun: l.ran, onEvent: l.event})
@@ -81,6 +82,8 @@ func (l *locals) load(ctx context.Context) error {
 			l.log.Info("model is not available", "model", spec.Name, "reason", err.Error()+"; "+howToGet(spec))
 		case errors.Is(err, inference.ErrAbsent):
 			return models.Errorf(models.KindUnavailable, "%v; %s, or mark the model as optional", err, howToGet(spec)).In(spec.Name, "load")
+		case errors.Is(err, inference.ErrLost), errors.Is(err, inference.ErrDevice):
+			return fmt.Errorf("%w: model %s: %w", errRestart, spec.Name, err)
 		default:
 			return models.Errorf(models.KindUnavailable, "%v", err).In(spec.Name, "load")
 		}

@@ -25,6 +25,7 @@ import (
 type fakeLocals struct {
 	release chan struct{}
 	began   chan struct{} // gets a value for each request that has begun
+	refuse  error         // when not nil, what opening bad/model gives
 
 	mu     sync.Mutex
 	hooks  map[string]localHooks
@@ -54,6 +55,9 @@ func (f *fakeLocals) Describe() string { return "a fake" }
 func (f *fakeLocals) Open(_ context.Context, spec models.Spec, hooks localHooks) (inference.Model, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.refuse != nil && spec.Name == "bad/model" {
+		return nil, f.refuse
+	}
 	f.hooks[spec.Name] = hooks
 	m := &fakeModel{close: func() error { return f.note(spec.Name) }}
 	m.EmbedFunc = func(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
@@ -87,10 +91,7 @@ func (f *fakeLocals) lose(model string) {
 func serveFake(t *testing.T) (f *fakeLocals, url string, done <-chan error) {
 	t.Helper()
 	f = &fakeLocals{release: make(chan struct{}), began: make(chan struct{}, 8), hooks: map[string]localHooks{}}
-	file := filepath.Join(t.TempDir(), "server.yaml")
-	require.NoError(t, os.WriteFile(file, []byte("server: {host: 127.0.0.1, port: 0, drain_delay: 1h}\nmodels: [{name: bad/model}, {name: good/model}]\n"), 0o600))
-	cfg, err := config.Load(config.LoadOptions{File: file, Dir: t.TempDir()})
-	require.NoError(t, err)
+	cfg := twoModels(t)
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() { ended <- serveOn(t.Context(), f, cfg, io.Discard, func(addr string) { ready <- addr }) }()
 	select {
@@ -100,6 +101,16 @@ func serveFake(t *testing.T) (f *fakeLocals, url string, done <-chan error) {
 		require.NoError(t, err)
 	}
 	panic("unreachable")
+}
+
+// twoModels is a configuration of good/model and bad/model, which is loaded second.
+func twoModels(t *testing.T) *config.Config {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "server.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("server: {host: 127.0.0.1, port: 0, drain_delay: 1h}\nmodels: [{name: good/model}, {name: bad/model}]\n"), 0o600))
+	cfg, err := config.Load(config.LoadOptions{File: file, Dir: t.TempDir()})
+	require.NoError(t, err)
+	return cfg
 }
 
 func statusOf(t *testing.T, method, url, body string) int {
@@ -155,6 +166,27 @@ func TestTheRuntimeIsNotClosedUnderARun(t *testing.T) {
 			l := &locals{runtime: f, loaded: []inference.Model{&fakeModel{close: func() error { return c.err }}}}
 			require.ErrorIs(t, l.close(), c.err)
 			require.Equal(t, c.want, f.closed)
+		})
+	}
+}
+
+// A load that leaves native code running, or a device broken, ends like a model that is lost later.
+func TestAModelThatIsLostInItsLoad(t *testing.T) {
+	for name, c := range map[string]struct {
+		err     error
+		restart bool
+		closed  []string
+	}{
+		"a run that does not end": {errors.Join(errors.New("hung"), inference.ErrLost), true, nil},
+		"a device":                {inference.ErrDevice, true, nil},
+		"its files":               {errors.New("no such file"), false, []string{"good/model", "runtime"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeLocals{hooks: map[string]localHooks{}, refuse: c.err}
+			err := serveOn(t.Context(), f, twoModels(t), io.Discard, nil)
+			require.Equal(t, c.restart, errors.Is(err, errRestart), err)
+			require.ErrorContains(t, err, "bad/model")
+			require.Equal(t, c.closed, f.closed)
 		})
 	}
 }

@@ -89,11 +89,11 @@ func serveOn(ctx context.Context, runtime localRuntime, cfg *config.Config, stdo
 	go func() { served <- server.Serve(listener) }()
 	stop := stopper{server: server, drainDelay: cfg.Server.DrainDelay, timeout: shutdownTimeout, cancel: cancel, log: log, served: served}
 	if err := local.load(running); err != nil {
-		if running.Err() != nil {
+		if running.Err() != nil && !errors.Is(err, errRestart) {
 			return stop.because(context.Cause(running), stop.now)
 		}
 		log.Error("the start failed", "error", err)
-		return errors.Join(err, stop.now())
+		return stop.because(err, func() error { return errors.Join(err, stop.now()) })
 	}
 	log.Info("ready", "address", addr, "models", len(catalog.Entries()))
 	if ready != nil {

@@ -264,8 +264,10 @@ func TestTokenGraphIsChecked(t *testing.T) {
 	}
 	for want, change := range map[string]func(*TokenGraph){
 		"variant fp32: tokens has no tolerance":                                       func(g *TokenGraph) { g.Tolerance = Tolerance{} },
+		"variant fp32: tokens has no tolerance to check it with":                      func(g *TokenGraph) { g.Tolerance = Tolerance{MaxAbs: -1} },
 		`variant fp32: tokens has file "../x", output "token_embeddings" and width 8`: func(g *TokenGraph) { g.File = "../x" },
 		`variant fp32: tokens has file "model_tokens.onnx", output "" and width 8`:    func(g *TokenGraph) { g.Output = "" },
+		`output "token_embeddings" and width 1099511627776`:                           func(g *TokenGraph) { g.Width = 1 << 40 },
 	} {
 		m := fakeManifest(models.TaskEmbed)
 		withTokens(m)

@@ -34,6 +34,13 @@ type tensorOutput struct {
 	rank  int // 0: the file does not say
 }
 
+func (o tensorOutput) validate() error {
+	if o.width > maxWidth {
+		return fmt.Errorf("its output %s has %d numbers a text or token, and may have %d", o.name, o.width, maxWidth)
+	}
+	return nil
+}
+
 // The names that graphs give their inputs and outputs, of transformers, optimum and
 // sentence-transformers.
 const (

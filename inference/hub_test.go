@@ -75,6 +75,7 @@ func TestHubLengthAndPad(t *testing.T) {
 		"above the table":  {files: map[string]string{"config.json": bertConfig, "tokenizer_config.json": `{"model_max_length":512}`}, length: 64},
 		"no limit named":   {files: map[string]string{"config.json": bertConfig, "tokenizer_config.json": `{"model_max_length":1e30}`}, length: 64},
 		"roberta":          {files: map[string]string{"config.json": `{"model_type":"xlm-roberta","max_position_embeddings":514,"pad_token_id":1}`}, length: 512, pad: 1, offset: 2},
+		"absurd":           {files: map[string]string{"config.json": `{"max_position_embeddings":9223372036854775807}`}, length: 512, notes: 1},
 		"nothing at all":   {files: map[string]string{"config.json": `{}`}, length: 512, notes: 1},
 		"pad by name": {files: map[string]string{"config.json": `{"n_positions":9}`, "tokenizer_config.json": `{"pad_token":{"content":"<p>"}}`,
 			"tokenizer.json": `{"added_tokens":[{"id":3,"content":"<x>"},{"id":7,"content":"<p>"}]}`}, length: 9, pad: 7},

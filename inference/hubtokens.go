@@ -9,7 +9,7 @@ import (
 
 const (
 	// unlimited is above any real length: tokenizers without a limit carry a number like 1e30.
-	unlimited = 1e6
+	unlimited = maxLength
 	// assumedLength is for models whose files name no limit at all.
 	assumedLength = 512
 )
@@ -46,7 +46,9 @@ func (h *hub) maxLength(offset int64) (int, error) {
 		return 0, err
 	}
 	limit := firstPositive(h.config.Positions, h.config.NPositions)
-	if limit > 0 {
+	if limit >= unlimited {
+		limit = 0
+	} else if limit > 0 {
 		limit -= int(offset)
 	}
 	lengths := []float64{tok.MaxLength}

@@ -20,6 +20,12 @@ const ManifestFile = "quadrate.json"
 // manifestFormat is the one format this program reads.
 const manifestFormat = 1
 
+// What is above these is no real model: it would only make sums of memory overflow.
+const (
+	maxLength = 1_000_000 // tokens
+	maxWidth  = 1 << 16   // numbers a text or token
+)
+
 // ErrAbsent is wrapped by the error of a model whose files are not there.
 var ErrAbsent = errors.New("model files are absent")
 
@@ -133,8 +139,8 @@ func (m *Manifest) validate() error {
 		}
 	}
 	check(slices.Contains(models.Tasks(), m.Task), "task is %q", m.Task)
-	check(m.Dimensions > 0, "dimensions is %d", m.Dimensions)
-	check(m.MaxLength > 0, "max_length is %d", m.MaxLength)
+	check(m.Dimensions > 0 && m.Dimensions <= maxWidth, "dimensions is %d; it must be 1 to %d", m.Dimensions, maxWidth)
+	check(m.MaxLength > 0 && m.MaxLength <= maxLength, "max_length is %d; it must be 1 to %d", m.MaxLength, maxLength)
 	check(m.VocabSize > 0, "vocab_size is %d", m.VocabSize)
 	check(m.Output != "", "output is empty")
 	check(slices.Contains(m.Inputs, "input_ids") && slices.Contains(m.Inputs, "attention_mask"), "inputs are %q, want at least input_ids and attention_mask", m.Inputs)
@@ -145,8 +151,8 @@ func (m *Manifest) validate() error {
 		check(v.Tolerance.MaxAbs > 0 || m.Task == models.TaskEmbed && v.Tolerance.MinCosine > 0, "variant %s has no tolerance to check it with", name)
 		check(v.File != "" && filepath.IsLocal(v.File), "variant %s: file is %q", name, v.File)
 		if t := v.Tokens; t != nil {
-			check(filepath.IsLocal(t.File) && t.Output != "" && t.Width > 0, "variant %s: tokens has file %q, output %q and width %d", name, t.File, t.Output, t.Width)
-			check(t.Tolerance != Tolerance{}, "variant %s: tokens has no tolerance to check it with", name)
+			check(filepath.IsLocal(t.File) && t.Output != "" && t.Width > 0 && t.Width <= maxWidth, "variant %s: tokens has file %q, output %q and width %d", name, t.File, t.Output, t.Width)
+			check(t.Tolerance.MaxAbs > 0 || t.Tolerance.MinCosine > 0, "variant %s: tokens has no tolerance to check it with", name)
 		}
 	}
 	for i, r := range m.Reference {

@@ -187,6 +187,9 @@ func TestAnOpenIsRefused(t *testing.T) {
 		"another tokenizer": {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Reference[0].IDs[1]++ }, `tokenizer.json does not belong to the weights: reference 0 ("reference") gives ids [0 `},
 		"other format":      {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Format = 2 }, "format is 2, this program reads 1; export the model again"},
 		"no references":     {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Reference = nil }, "there are no references to check the model against"},
+		"no length":         {func(_ *models.Spec, _ *Deps, m *Manifest) { m.MaxLength = 0 }, "max_length is 0; it must be 1 to 1000000"},
+		"an absurd length":  {func(_ *models.Spec, _ *Deps, m *Manifest) { m.MaxLength = math.MaxInt }, "max_length is 9223372036854775807; it must be 1 to 1000000"},
+		"an absurd width":   {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Dimensions = 1 << 40 }, "dimensions is 1099511627776; it must be 1 to 65536"},
 		"no room":           {func(s *models.Spec, _ *Deps, _ *Manifest) { s.MaxLength = 2 }, "leaves no room for text"},
 	}
 	for name, c := range cases {

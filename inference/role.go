@@ -36,7 +36,7 @@ func roleOf(sig onnxfile.Signature, h *hub, pooling string) (role, error) {
 	default:
 		err = unusable(sig, outputs)
 	}
-	return r, err
+	return r, errors.Join(err, r.graph.output.validate(), r.graph.states.validate())
 }
 
 // statesOf returns the output with a state for each token: by its name, or by its shape where

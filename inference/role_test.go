@@ -98,6 +98,7 @@ func TestGraphsThatCannotServe(t *testing.T) {
 		"logits [b s 100] float32; its logits are those of a language model":                   {Inputs: usualInputs, Outputs: []onnxfile.Value{tensor("logits", f32, "b", "s", 100)}},
 		"last_hidden_state [b s 8] bfloat16; wanted is one of sentence_embedding":              {Inputs: usualInputs, Outputs: []onnxfile.Value{tensor("last_hidden_state", onnxfile.BFloat16, "b", "s", 8)}},
 		"neither the graph nor id2label of config.json says how many logits it gives":          {Inputs: usualInputs, Outputs: []onnxfile.Value{tensor("logits", f32, "b", "l")}},
+		"its output last_hidden_state has 65537 numbers a text or token, and may have 65536":   {Inputs: usualInputs, Outputs: []onnxfile.Value{tensor("last_hidden_state", f32, "b", "s", 1<<16+1)}},
 		"its outputs cannot be used: a [b 8] float32, b [b 8] float32; wanted is one of sente": {Inputs: usualInputs, Outputs: []onnxfile.Value{tensor("a", f32, "b", 8), tensor("b", f32, "b", 8)}},
 	} {
 		h, err := readHub(folder(t, map[string]string{"config.json": bertConfig}))

@@ -207,11 +207,7 @@ func (m *Manifest) addVariant(variant, file string, sig onnxfile.Signature, h *h
 		return err
 	}
 	if variant == "fp32" && role.graph.quantized {
-		// A name is no proof: what its nodes say is.
-		if _, taken := m.Variants["int8"]; taken {
-			return nil
-		}
-		variant = "int8"
+		variant = "int8" // a name is no proof; a file with int8's own names, which comes later, takes its place
 	}
 	if len(m.Variants) == 0 {
 		m.Task, m.Dimensions, m.Inputs, m.Output = role.task, role.dimensions, role.graph.inputs, role.graph.output.name

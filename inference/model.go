@@ -105,7 +105,7 @@ func checkSpec(spec models.Spec, m *Manifest) error {
 
 func checkTasks(wanted []models.Task, made models.Task) error {
 	if made == models.TaskClassify {
-		return errors.New("its manifest says task classify, which this server does not serve yet")
+		return errors.New("it is a classifier of several labels (task classify), which this server does not serve yet")
 	}
 	for _, task := range wanted {
 		if !slices.Contains(canDo(made), task) {

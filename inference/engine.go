@@ -72,6 +72,9 @@ func (e *engine) run(ctx context.Context, items []tokenizer.Encoding) ([][]float
 // Close implements Model.
 func (e *engine) Close() error {
 	var problems []error
+	if e.sessions != nil {
+		e.sessions.drain()
+	}
 	if e.batcher != nil {
 		problems = append(problems, e.batcher.Close())
 	}

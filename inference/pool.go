@@ -35,6 +35,7 @@ type pool struct {
 
 	mu     sync.Mutex
 	well   int           // keepers that are not being reopened
+	ending bool          // see drain
 	lost   chan struct{} // closed when nothing in this process mends the model
 	status models.Status
 }
@@ -96,6 +97,7 @@ func (p *pool) down(reason string, cause error) {
 		p.status = models.Status{State: models.StateFailed, Reason: reason + "; its session is being reopened"}
 	}
 	p.resize()
+	p.giveUp()
 	p.event(Event{Kind: EventFailed, Err: fmt.Errorf("%s: %w", reason, cause)})
 }
 
@@ -129,6 +131,21 @@ func (p *pool) onResize(f func(runners int)) {
 	defer p.mu.Unlock()
 	p.resized = f
 	p.resize()
+}
+
+// drain begins the end: from now on nobody waits for a session when none is left.
+func (p *pool) drain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ending = true
+	p.giveUp()
+}
+
+// giveUp needs the lock.
+func (p *pool) giveUp() {
+	if p.ending && p.well == 0 {
+		p.cancel()
+	}
 }
 
 // lose gives the model up, once: what still waits for a session is refused.

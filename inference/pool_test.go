@@ -529,3 +529,32 @@ func TestALoadIsGivenUp(t *testing.T) {
 		})
 	}
 }
+
+// A batch that is to be repeated while its session is away waits for it, but not at the end.
+func TestCloseDoesNotWaitForASessionThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fleet{}
+		m := f.start(t, nil)
+		s := f.sessions[0]
+		s.before = func(context.Context, Batch) error { return errors.New("a failure") }
+		for range suspicious - 2 {
+			ask(m, "a")
+		}
+		for range 10 {
+			f.sessions = append(f.sessions, &fakeSession{width: fakeWidth, before: s.before})
+		}
+		s.before = func(context.Context, Batch) error { time.Sleep(time.Millisecond); return errors.New("a failure") }
+		replies := []*reply{ask(m, "a"), ask(m, "b"), ask(m, "c")}
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		require.False(t, replies[1].done, "it waits for a session")
+		require.Equal(t, models.StateFailed, m.Status().State)
+		start := time.Now()
+		require.NoError(t, m.Close())
+		require.Less(t, time.Since(start), time.Second)
+		synctest.Wait()
+		for _, r := range replies[1:] {
+			wantKind(t, r.err, models.KindShuttingDown, "")
+		}
+	})
+}

@@ -155,6 +155,7 @@ func cut(flat []float32, width int) [][]float32 {
 
 // Close implements Model.
 func (m *TokenEmbedding) Close() error {
+	m.sessions.drain()
 	problems := []error{m.states.batcher.Close()}
 	if late, ok := m.states.session.(*lateSession); ok {
 		problems = append(problems, late.Close())

@@ -177,6 +177,11 @@ func modelDir(t testing.TB, m *Manifest) string {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ManifestFile), data, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte(tokenizerJSON), 0o600))
+	for _, v := range m.Variants {
+		if v.Tokens != nil && filepath.IsLocal(v.Tokens.File) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, v.Tokens.File), nil, 0o600))
+		}
+	}
 	return dir
 }
 

@@ -241,6 +241,19 @@ func TestTokenGraphOfTheManifest(t *testing.T) {
 	require.NoError(t, model.Close())
 }
 
+// A folder without the file of token states, which vectors do not need, serves vectors and says so.
+func TestTokenGraphThatIsNotThere(t *testing.T) {
+	m := fakeManifest(models.TaskEmbed)
+	withTokens(m)
+	dir := modelDir(t, m)
+	require.NoError(t, os.Remove(filepath.Join(dir, "model_tokens.onnx")))
+	model, err := Open(t.Context(), models.Spec{Name: "m", Path: dir}, foreignDeps(&fakeStates{}, nil))
+	require.NoError(t, err)
+	require.IsType(t, &Embedding{}, model)
+	require.Equal(t, []string{"model_tokens.onnx is not there: no token states"}, model.Info().Notes)
+	require.NoError(t, model.Close())
+}
+
 func TestTokenGraphIsChecked(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(m *Manifest)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/batcher"
@@ -36,10 +39,14 @@ type stateSession interface {
 	Run(ctx context.Context, b Batch) (Output, error)
 }
 
-// openStates returns nil where the model's files give no states.
+// openStates returns nil where the model's files give no states, and notes a file that should.
 func (e *engine) openStates(spec models.Spec, deps Deps) (*states, error) {
 	cfg, ok := e.statesConfig(spec)
 	if !ok {
+		return nil, nil
+	}
+	if _, err := os.Stat(cfg.File); e.manifest.graphOf(e.chosen.variant).statesFile != "" && errors.Is(err, fs.ErrNotExist) {
+		e.info.Notes = append(e.info.Notes, filepath.Base(cfg.File)+" is not there: no token states")
 		return nil, nil
 	}
 	s := &states{padder: e.padder, width: cfg.Width, session: e.sessions, lose: e.sessions.lose}

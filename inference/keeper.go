@@ -43,16 +43,17 @@ type keeper struct {
 	pool    *pool
 	open    func(ctx context.Context) (Session, error)
 	session Session // nil while there is none; set while the keeper is in no runner's hands
-	failed  int     // runs that failed since the last that did not
+	failed  int     // runs that failed, or gave no numbers, since the last that did not
 }
 
 // run runs a batch and reports whether the session may be given the next.
 func (k *keeper) run(ctx context.Context, b Batch) (out Output, healthy bool, err error) {
 	out, err = attempt(ctx, k.session, b)
 	switch {
-	case err == nil:
+	case err == nil && out.sound():
 		k.failed = 0
 		return out, true, nil
+	case err == nil: // its rows say what is wrong with them, and whether the session is to blame is found out below
 	case errors.Is(err, ErrDevice):
 		k.pool.lose(fmt.Errorf("its device failed: %w", err))
 		return out, false, err

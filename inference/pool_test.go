@@ -3,6 +3,7 @@ package inference
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -556,5 +557,44 @@ func TestCloseDoesNotWaitForASessionThatIsAway(t *testing.T) {
 		for _, r := range replies[1:] {
 			wantKind(t, r.err, models.KindShuttingDown, "")
 		}
+	})
+}
+
+// A session that gives no numbers any more says no error. One text's overflow is no reason.
+func TestASessionThatGivesNoNumbersIsChecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fleet{}
+		m := f.start(t, nil)
+		s := f.sessions[0]
+		fail := func() {
+			wantKind(t, ask(m, "a").err, models.KindInternal, "input[0]")
+		}
+		s.spoil = func(row []float32) { row[0] = float32(math.NaN()) }
+		for range suspicious {
+			require.Equal(t, models.StateReady, m.Status().State)
+			fail()
+		}
+		synctest.Wait()
+		require.True(t, s.isClosed())
+		require.NoError(t, ask(m, "b").err)
+		require.Equal(t, []EventKind{EventLoaded, EventFailed, EventReopened}, f.kinds())
+		require.ErrorContains(t, f.events[1].Err, "gave a number that is not finite")
+
+		// Only this text: the references are as they should be.
+		next, overflow := f.sessions[1], false
+		next.before = func(_ context.Context, b Batch) error {
+			overflow = b.Length == 3 && b.IDs[1] != int64(m.manifest.Reference[0].IDs[1])
+			return nil
+		}
+		next.spoil = func(row []float32) {
+			if overflow {
+				row[0] = float32(math.Inf(1))
+			}
+		}
+		for range 2 * suspicious {
+			fail()
+		}
+		require.NoError(t, m.Close())
+		require.Equal(t, []EventKind{EventLoaded, EventFailed, EventReopened, EventClosed}, f.kinds())
 	})
 }

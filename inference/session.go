@@ -31,6 +31,10 @@ func (o Output) Row(i int) []float32 {
 	return o.Values[i*size : (i+1)*size : (i+1)*size]
 }
 
+// sound reports whether all numbers are finite. Those of states are not looked at: there are
+// many, and padding's may be anything.
+func (o Output) sound() bool { return o.Length > 0 || finite(o.Values) }
+
 // Session runs one model graph. Run may be called by several goroutines at once; the batch
 // and the output belong to the caller again when it returns. A run whose context ends is
 // given up as soon as the runtime notices, and fails with the context's error. Close waits for

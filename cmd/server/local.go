@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/batcher"
@@ -48,8 +49,10 @@ type locals struct {
 	// end ends the program; it is told of the first model that only a new process can serve.
 	end context.CancelCauseFunc
 
+	loaded []inference.Model
+
+	mu      sync.Mutex // a model that is reopened tells of it while others are being loaded
 	entries []models.Entry
-	loaded  []inference.Model
 }
 
 // announce puts every model into the catalog as being loaded.
@@ -73,13 +76,10 @@ func (l *locals) load(ctx context.Context) error {
 		switch {
 		case err == nil:
 			l.loaded = append(l.loaded, model)
-			l.entries[i].Model = model
-			if len(spec.Tasks) == 0 {
-				l.entries[i].Tasks = model.Tasks()
-			}
+			err = l.show(i, model)
 		case spec.Optional && errors.Is(err, inference.ErrAbsent):
-			l.entries[i].Model = models.Placeholder{State: models.StateUnavailable, Reason: "its files are absent; make them with scripts/export_onnx.sh " + spec.Name}
 			l.log.Info("model is not available", "model", spec.Name, "reason", err.Error()+"; "+howToGet(spec))
+			err = l.show(i, models.Placeholder{State: models.StateUnavailable, Reason: "its files are absent; make them with scripts/export_onnx.sh " + spec.Name})
 		case errors.Is(err, inference.ErrAbsent):
 			return models.Errorf(models.KindUnavailable, "%v; %s, or mark the model as optional", err, howToGet(spec)).In(spec.Name, "load")
 		case errors.Is(err, inference.ErrLost), errors.Is(err, inference.ErrDevice):
@@ -87,11 +87,22 @@ func (l *locals) load(ctx context.Context) error {
 		default:
 			return models.Errorf(models.KindUnavailable, "%v", err).In(spec.Name, "load")
 		}
-		if err := l.catalog.Replace(l.entries); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// show puts a model in the place of what has stood for it in the catalog.
+func (l *locals) show(i int, model models.Model) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries[i].Model = model
+	if opened, ok := model.(inference.Model); ok && len(l.specs[i].Tasks) == 0 {
+		l.entries[i].Tasks = opened.Tasks()
+	}
+	return l.catalog.Replace(l.entries)
 }
 
 // howToGet says how a model's files are made.
@@ -147,6 +158,8 @@ func (l *locals) event(ev inference.Event) {
 func (l *locals) building(ev inference.Event) {
 	reason := fmt.Sprintf("building TensorRT engine %d of %d", ev.Step, ev.Steps)
 	l.log.Info(reason, "model", ev.Model)
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for i, entry := range l.entries {
 		if _, loading := entry.Model.(models.Placeholder); loading && entry.Name == ev.Model {
 			l.entries[i].Model = models.Placeholder{State: models.StateLoading, Reason: reason}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,4 +43,21 @@ func TestWhatAProviderDoesIsLogged(t *testing.T) {
 	require.Contains(t, log.String(), `level=WARN msg="execution provider refused, trying the next" model=m provider=openvino variant=bf16 reason="reference 3 has cosine 0.24"`)
 	l.event(inference.Event{Kind: inference.EventLoaded, Model: "m", Provider: "cuda", Variant: "fp16", Placed: 0.5})
 	require.Contains(t, log.String(), `level=WARN msg="a part of the model's matrix products and attentions runs on the CPU, not on its execution provider" model=m provider=cuda provider_share=0.5`)
+}
+
+// A model that is reopened builds its engines again while the next one is being loaded.
+func TestProgressWhileAnotherModelIsLoaded(t *testing.T) {
+	l, _ := loading(t)
+	l.specs = append(l.specs, models.Spec{Name: "n"})
+	l.entries = nil
+	require.NoError(t, l.announce())
+	var building sync.WaitGroup
+	l.runtime = &fakeLocals{hooks: map[string]localHooks{}, opened: func() {
+		building.Go(func() { l.event(inference.Event{Kind: inference.EventBuilding, Model: "m", Step: 1, Steps: 6}) })
+	}}
+	require.NoError(t, l.load(t.Context()))
+	building.Wait()
+	for _, entry := range l.catalog.Entries() {
+		require.IsType(t, &fakeModel{}, entry.Model)
+	}
 }

@@ -26,6 +26,7 @@ type fakeLocals struct {
 	release chan struct{}
 	began   chan struct{} // gets a value for each request that has begun
 	refuse  error         // when not nil, what opening bad/model gives
+	opened  func()        // when not nil, called by each opening
 
 	mu     sync.Mutex
 	hooks  map[string]localHooks
@@ -59,6 +60,9 @@ func (f *fakeLocals) Open(_ context.Context, spec models.Spec, hooks localHooks)
 		return nil, f.refuse
 	}
 	f.hooks[spec.Name] = hooks
+	if f.opened != nil {
+		f.opened()
+	}
 	m := &fakeModel{close: func() error { return f.note(spec.Name) }}
 	m.EmbedFunc = func(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
 		f.began <- struct{}{}

@@ -166,7 +166,7 @@ func (e *engine) openSession(ctx context.Context, spec models.Spec, deps Deps) e
 			return nil
 		}
 		off := errors.Is(err, errAnswers) || errors.Is(err, errCompany)
-		if passable := errors.Is(err, ErrProvider) || c.lenient && off; !passable {
+		if passable := errors.Is(err, ErrProvider) || c.lenient && off; !passable || errors.Is(err, ErrLost) {
 			return fmt.Errorf("variant %s on %s: %w", c.variant, c.provider, err)
 		}
 		expected := errors.Is(err, ErrNotInstalled) && spec.Runtime.Provider != c.provider

@@ -1,8 +1,10 @@
 package inference
 
 import (
+	"context"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -150,6 +152,22 @@ func TestWrongAnswersLeadAutoToTheNextProvider(t *testing.T) {
 	require.ErrorContains(t, err, "variant fp32 on cuda: refused", "a fallback is for providers that are not there, not for wrong answers")
 	_, _, err = openOn(t, "auto", func(SessionConfig) *fakeSession { return &fakeSession{spoil: func(row []float32) { row[0] += 1 }} }, nil)
 	require.ErrorContains(t, err, "variant fp32 on cpu: refused")
+}
+
+// A check that hangs in native code is no reason to serve beside it on another provider.
+func TestARunLeftBehindLeadsToNoOtherProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		_, _, err := openOn(t, "auto", func(cfg SessionConfig) *fakeSession {
+			s := &fakeSession{}
+			if cfg.Provider == ProviderCUDA {
+				s.before = func(context.Context, Batch) error { <-release; return nil }
+			}
+			return s
+		}, func(s *models.Spec, _ *Manifest) { s.Variant = "fp32" })
+		require.ErrorIs(t, err, ErrLost)
+		close(release)
+	})
 }
 
 func TestPhysicalCores(t *testing.T) {

@@ -157,7 +157,11 @@ func (e *engine) openSession(ctx context.Context, spec models.Spec, deps Deps) e
 		return err
 	}
 	var refused []error
-	for _, c := range list {
+	var absent string // the provider that turned out not to be there
+	for i, c := range list {
+		if c.provider == absent {
+			continue // in any variant
+		}
 		e.manifest = manifest.on(c)
 		company, err := e.openSessions(ctx, spec, c, deps)
 		if err == nil {
@@ -169,9 +173,15 @@ func (e *engine) openSession(ctx context.Context, spec models.Spec, deps Deps) e
 		if passable := errors.Is(err, ErrProvider) || c.lenient && off; !passable || errors.Is(err, ErrLost) {
 			return fmt.Errorf("variant %s on %s: %w", c.variant, c.provider, err)
 		}
-		expected := errors.Is(err, ErrNotInstalled) && spec.Runtime.Provider != c.provider
-		e.event(Event{Kind: EventProviderRefused, Provider: c.provider, Variant: c.variant, Expected: expected, Err: err})
 		refused = append(refused, err)
+		if errors.Is(err, ErrNotInstalled) {
+			absent = c.provider
+		}
+		follows := slices.ContainsFunc(list[i+1:], func(next candidate) bool { return next.provider != absent })
+		if follows {
+			expected := absent == c.provider && spec.Runtime.Provider != c.provider
+			e.event(Event{Kind: EventProviderRefused, Provider: c.provider, Variant: c.variant, Expected: expected, Err: err})
+		}
 	}
 	return errors.Join(refused...)
 }

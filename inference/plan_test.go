@@ -2,6 +2,7 @@ package inference
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -152,6 +153,42 @@ func TestWrongAnswersLeadAutoToTheNextProvider(t *testing.T) {
 	require.ErrorContains(t, err, "variant fp32 on cuda: refused", "a fallback is for providers that are not there, not for wrong answers")
 	_, _, err = openOn(t, "auto", func(SessionConfig) *fakeSession { return &fakeSession{spoil: func(row []float32) { row[0] += 1 }} }, nil)
 	require.ErrorContains(t, err, "variant fp32 on cpu: refused")
+}
+
+// openAbsent opens a model where only the CPU can be had, and lists what was tried.
+func openAbsent(t *testing.T, provider string) (tried []string, events []Event, err error) {
+	t.Helper()
+	m := fakeManifest(models.TaskEmbed)
+	deps := fakeDeps(&fakeSession{width: fakeWidth})
+	deps.OnEvent = func(ev Event) { events = append(events, ev) }
+	cpu := deps.NewSession
+	deps.NewSession = func(cfg SessionConfig) (Session, error) {
+		tried = append(tried, cfg.Provider)
+		if cfg.Provider != ProviderCPU {
+			return nil, fmt.Errorf("%w: %w", ErrProvider, ErrNotInstalled)
+		}
+		return cpu(cfg)
+	}
+	model, err := Open(t.Context(), models.Spec{Name: "test/model", Path: modelDir(t, m), Runtime: models.RuntimeSpec{Provider: provider}}, deps)
+	if err == nil {
+		t.Cleanup(func() { require.NoError(t, model.Close()) })
+	}
+	return tried, events, err
+}
+
+func TestAProviderThatIsNotThereIsTriedOnce(t *testing.T) {
+	tried, events, err := openAbsent(t, "openvino")
+	require.ErrorIs(t, err, ErrNotInstalled)
+	require.Equal(t, []string{"openvino"}, tried, "not once more for each of its variants")
+	require.Empty(t, events, "nothing follows that could be announced")
+
+	tried, events, err = openAbsent(t, "auto")
+	require.NoError(t, err)
+	require.Equal(t, []string{"cuda", "openvino", "cpu"}, tried)
+	require.Equal(t, EventProviderRefused, events[0].Kind)
+	require.True(t, events[0].Expected)
+	require.Equal(t, EventProviderRefused, events[1].Kind)
+	require.Equal(t, EventLoaded, events[2].Kind)
 }
 
 // A check that hangs in native code is no reason to serve beside it on another provider.

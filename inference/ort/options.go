@@ -152,7 +152,7 @@ func readable(err error) error {
 // notBuilt marks the error of a library that was built without the provider.
 func notBuilt(err error) error {
 	if err != nil && strings.Contains(err.Error(), "not enabled in this build") {
-		return fmt.Errorf("%w: %w", inference.ErrNotInstalled, err)
+		return fmt.Errorf("%w: %w The GPU libraries are those of ONNX Runtime's GPU package (scripts/setup/setup.sh onnxruntime-gpu puts them into var/gpu-lib); runtime.library (QUADRATE_ORT_LIBRARY) names its libonnxruntime.so", inference.ErrNotInstalled, err)
 	}
 	return err
 }

@@ -37,7 +37,7 @@ type RunFunc[T, R any] func(ctx context.Context, items []T) ([]R, error)
 //     out of memory in two halves. A run that outlasted its limit is not repeated.
 //   - A result goes to the caller whose item it was computed from and to its place.
 //   - No batch is above MaxItems or MaxCost, save an item that alone is above MaxCost.
-//   - Padding is at most PaddingShare of a batch that holds no aged companion.
+//   - Padding is at most PaddingShare of a batch.
 //   - Callers take turns, tag by tag: a caller waits for a turn of each tag before it, not for
 //     their items. An aged item is reached after at most two batches for each older item.
 //   - Every goroutine is a runner, is started only when there is work, ends when there is none,

@@ -29,7 +29,7 @@ type Options[T any] struct {
 	// MaxQueuedItems and MaxQueuedCost bound what waits: its items, and the sum of their sizes.
 	MaxQueuedItems, MaxQueuedCost int
 	// Ageing is how long an item waits for its caller's turn; one that has waited longer
-	// becomes the anchor, and is let in whatever it pads. Default 1 s.
+	// becomes the anchor. Default 1 s.
 	Ageing time.Duration
 	// PaddingShare is the part of a batch's padded cost that may be padding, in (0,1].
 	// Default 0.15.

@@ -118,10 +118,7 @@ func (p *picker) fromBucket(b *bucket) bool {
 		g := b.ring.first
 		for left := b.ring.len; left > 0; left-- {
 			next := g.next // of another caller, so it stays linked whatever becomes of g
-			if !p.inBudget(b.size) {
-				return false
-			}
-			if !p.inShare(b.size) && !p.anyAged() {
+			if !p.inBudget(b.size) || !p.inShare(b.size) {
 				return false
 			}
 			took = p.consider(g.value) || took
@@ -134,9 +131,6 @@ func (p *picker) fromBucket(b *bucket) bool {
 // consider lets one item of g in, if it may.
 func (p *picker) consider(g *group) bool {
 	c := g.caller
-	if !p.inShare(g.size) && !p.queue.aged(c, p.now) {
-		return false
-	}
 	if err := c.lost(p.now); err != nil {
 		p.queue.end(c, err)
 		return false
@@ -160,10 +154,4 @@ func (p *picker) inShare(size int) bool {
 	cost := (len(p.batch.items) + 1) * max(p.batch.longest, size)
 	padding := cost - p.batch.size - size
 	return float64(padding) <= p.queue.limits.padding*float64(cost)
-}
-
-// anyAged reports whether anything that waits is let in whatever it pads.
-func (p *picker) anyAged() bool {
-	oldest := p.queue.byAge.first
-	return oldest != nil && p.queue.aged(oldest.value, p.now)
 }

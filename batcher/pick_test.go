@@ -156,41 +156,31 @@ func TestAgedItemsAreAnchorsOldestFirst(t *testing.T) {
 	require.Equal(t, []int{3}, picked(&q, 3*time.Second))
 }
 
-func TestAgedCompanionsAreLetInWhateverTheyPad(t *testing.T) {
+func TestAgeMakesAnchorsAndLetsNothingPad(t *testing.T) {
 	l := wide()
 	l.padding, l.cost = 0.15, 1000
 	q := newQueue(l)
-	put(&q, "old", 0, 10, 190, 195)
+	put(&q, "old", 0, 10)
+	put(&q, "older", 0, 190, 195)
 	put(&q, "new", time.Second, 100, 20, 99, 180)
-	// 10 is the anchor by age; 20 would pad it, and so would 190 and 195, which have aged.
-	require.Equal(t, []int{10, 190, 195}, picked(&q, time.Second+1))
+	require.Equal(t, []int{10}, picked(&q, time.Second+1)) // by age
+	require.Equal(t, []int{190, 180, 195}, picked(&q, time.Second+1))
 	require.Equal(t, []int{100, 99}, picked(&q, time.Second+1))
-
-	q = newQueue(l)
-	put(&q, "old", 0, 10, 400, 600)
-	require.Equal(t, []int{10, 400}, picked(&q, time.Second+1)) // 600 x 3 is above the budget
-
-	q = newQueue(l)
-	put(&q, "new", time.Second, 300, 298, 297, 10)
-	put(&q, "old", 0, 7, 8)
-	q.lastByAge = true
-	require.Equal(t, []int{300, 298, 297}, picked(&q, time.Second)) // 7 and 8 have not aged
-	put(&q, "new", time.Second, 200, 199, 12)
-	require.Equal(t, 7, picked(&q, time.Second+1)[0])
+	require.Equal(t, []int{20}, picked(&q, time.Second+1))
 }
 
-func TestAgedAndNewCompanionsOfOneSize(t *testing.T) {
+// A long rerank that has aged must not ride in a short text's batch.
+func TestALongCallerDoesNotStretchAShortOnesBatch(t *testing.T) {
 	l := wide()
-	l.padding = 0.05
+	l.items, l.padding, l.cost = 4, 0.15, 1000
 	q := newQueue(l)
-	old := put(&q, "o", 0, 50, 50, 50)
-	put(&q, "n", 2*time.Second, 100)
-	put(&q, "m", 2*time.Second, 50, 50)
-	put(&q, "n", 2*time.Second, 50, 50)
-	q.round.serve(old)
-	q.lastAnchor = old.seq
-	require.Equal(t, "nooo", from(q.pick(epoch.Add(2*time.Second), nil)))
-	require.Equal(t, "mnmn", from(q.pick(epoch.Add(2*time.Second), nil)))
+	put(&q, "rerank", 0, slices.Repeat([]int{250}, 40)...)
+	for now := range 5 {
+		at := time.Duration(now) * time.Second * 3 / 4
+		require.Equal(t, []int{250, 250, 250, 250}, picked(&q, at))
+		put(&q, "query", at, 16)
+		require.Equal(t, []int{16}, picked(&q, at+time.Second/2), "alone, as it came")
+	}
 }
 
 func TestLostCallersAreDroppedByThePick(t *testing.T) {

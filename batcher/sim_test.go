@@ -175,7 +175,7 @@ func (w *world) enter(items []piece) {
 	repeats := w.visited(items[0]).computed > 0
 	if !repeats {
 		w.starts = append(w.starts, now)
-		w.checkShape(items, now)
+		w.checkShape(items)
 	}
 	seen := map[int]bool{}
 	for _, p := range items {
@@ -213,16 +213,15 @@ func (v *visitor) hadLeft(now time.Duration) bool {
 	return before(v.left) || before(v.cancels) || before(v.deadline) || before(v.disappears)
 }
 
-func (w *world) checkShape(items []piece, now time.Duration) {
-	longest, sum, aged := 0, 0, false
-	for i, p := range items {
+func (w *world) checkShape(items []piece) {
+	longest, sum := 0, 0
+	for _, p := range items {
 		longest, sum = max(longest, p.size), sum+p.size
-		aged = aged || i > 0 && now-w.visitors[p.id/perVisitor].arrives > w.opts.Ageing
 	}
 	n := len(items)
 	w.check(n <= w.opts.MaxItems, "%d items in a batch of %d", n, w.opts.MaxItems)
 	w.check(n == 1 || n*longest <= w.opts.MaxCost, "cost %d above %d", n*longest, w.opts.MaxCost)
-	w.check(aged || float64(n*longest-sum) <= w.opts.PaddingShare*float64(n*longest), "padding %d of %d", n*longest-sum, n*longest)
+	w.check(float64(n*longest-sum) <= w.opts.PaddingShare*float64(n*longest), "padding %d of %d", n*longest-sum, n*longest)
 }
 
 // checkStarvation checks the bound that follows from the pick's order: once an item has aged,

@@ -76,9 +76,6 @@ func TestARerankerIsMeasuredAndSwept(t *testing.T) {
 }
 
 func TestFiguresAreMeasuredAgainstARealServer(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds the server and starts it several times")
-	}
 	dir := t.TempDir()
 	program, file := filepath.Join(dir, "quadrate"), filepath.Join(dir, "docs", "figures.md")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../server")

@@ -226,14 +226,15 @@ func TestMetricsAndLogOfARequest(t *testing.T) {
 	var body string
 	require.Eventually(t, func() bool {
 		_, body = get(t, s.url+"/metrics")
-		return strings.Contains(body, `quadrate_requests_total{model="`+minilm+`",route="/v1/embeddings",status="200"} 1`)
+		// Requests and runs are counted after their answers are on their way.
+		return strings.Contains(body, `quadrate_requests_total{model="`+minilm+`",route="/v1/embeddings",status="200"} 1`) &&
+			strings.Contains(body, `quadrate_batch_tokens_sum{model="`+minilm+`"} 7`)
 	}, 10*time.Second, 10*time.Millisecond)
 	for _, line := range []string{
 		`quadrate_items_total{model="` + minilm + `"} 2`,
 		`quadrate_tokens_total{model="` + minilm + `"} 7`,
 		`quadrate_execution_provider{model="` + minilm + `",provider="cpu",variant="fp32"} 1`,
 		`quadrate_execution_provider_share{model="` + minilm + `"} 1`,
-		`quadrate_batch_tokens_sum{model="` + minilm + `"} 7`,
 		`quadrate_queue_items{model="` + minilm + `"} 0`,
 		`quadrate_model_ready{model="absent/model"} 0`,
 		`quadrate_requests_total{model="",route="/v1/embeddings",status="404"} 1`,

@@ -93,7 +93,7 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) (int,
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if !c.cache {
-		req.Header.Set("Cache-Control", "no-cache")
+		req.Header.Set("Cache-Control", "no-store")
 	}
 	if c.key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.key)

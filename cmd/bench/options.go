@@ -69,7 +69,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	f.IntVar(&o.soak, "soak", 0, "instead of workloads: so many short requests to all routes of the model, watching the server's memory")
 	f.StringVar(&o.out, "out", ".", "`folder` of benchmark_result.json and benchmark_report.html")
 	f.BoolVar(&o.gobench, "gobench", false, "also print Go benchmark lines, one a round, for benchstat")
-	f.BoolVar(&o.cache, "cache", false, "let the server answer from results that it keeps; else Cache-Control: no-cache is sent, since the texts of a seed repeat from run to run")
+	f.BoolVar(&o.cache, "cache", false, "let the server answer from results that it keeps; else Cache-Control: no-store is sent, since the texts of a seed repeat from run to run")
 	f.StringVar(&keyFile, "key-file", "", "`file` with the API key, sent as Authorization: Bearer")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return o, err

@@ -326,7 +326,7 @@ func TestKeptResultsAreRefusedUnlessAskedFor(t *testing.T) {
 	url := p.start(t)
 	_, _, err := bench(t, "-url", url)
 	require.NoError(t, err)
-	require.Equal(t, "no-cache", <-headers)
+	require.Equal(t, "no-store", <-headers)
 	for len(headers) > 0 {
 		<-headers
 	}

@@ -216,8 +216,17 @@ func (e *engine) openBatcher(ctx context.Context, spec models.Spec, deps Deps) (
 	}
 	runners := len(e.sessions.keepers)
 	e.buffers = newBuffers(runners)
-	options := batcher.Options[work]{
-		Size:           work.Len,
+	if e.batcher, err = batcher.New(e.compute, batcherOptions(e, work.Len, runners, spec.Name, deps)); err != nil {
+		return err
+	}
+	e.sessions.onResize(e.batcher.SetRunners)
+	return nil
+}
+
+// batcherOptions bounds a queue of the model's: that for rows, or that for the states of tokens.
+func batcherOptions[T any](e *engine, size func(T) int, runners int, model string, deps Deps) batcher.Options[T] {
+	options := batcher.Options[T]{
+		Size:           size,
 		Runners:        runners,
 		MaxItems:       e.limits.MaxItems,
 		MaxCost:        e.limits.MaxTokens,
@@ -228,11 +237,7 @@ func (e *engine) openBatcher(ctx context.Context, spec models.Spec, deps Deps) (
 		RunTimeout:     runLimit(e.tokensPerSecond, max(e.info.MaxLength, e.limits.MaxTokens)),
 	}
 	if deps.OnRun != nil {
-		options.OnRun = func(stats batcher.RunStats) { deps.OnRun(spec.Name, stats) }
+		options.OnRun = func(stats batcher.RunStats) { deps.OnRun(model, stats) }
 	}
-	if e.batcher, err = batcher.New(e.compute, options); err != nil {
-		return err
-	}
-	e.sessions.onResize(e.batcher.SetRunners)
-	return nil
+	return options
 }

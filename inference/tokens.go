@@ -55,22 +55,8 @@ func (e *engine) openStates(spec models.Spec, deps Deps) (*states, error) {
 			return e.openTokens(ctx, cfg, deps)
 		}}
 	}
-	options := batcher.Options[tokenizer.Encoding]{
-		Size:           tokenizer.Encoding.Len,
-		Runners:        1,
-		MaxItems:       e.limits.MaxItems,
-		MaxCost:        e.limits.MaxTokens,
-		Delay:          e.limits.Delay,
-		QueueTimeout:   e.limits.QueueTimeout,
-		MaxQueuedItems: e.limits.MaxQueuedItems,
-		MaxQueuedCost:  e.limits.MaxQueuedTokens,
-		RunTimeout:     runLimit(e.tokensPerSecond, max(e.info.MaxLength, e.limits.MaxTokens)),
-	}
-	if deps.OnRun != nil {
-		options.OnRun = func(stats batcher.RunStats) { deps.OnRun(spec.Name, stats) }
-	}
 	var err error
-	s.batcher, err = batcher.New(s.run, options)
+	s.batcher, err = batcher.New(s.run, batcherOptions(e, tokenizer.Encoding.Len, 1, spec.Name, deps))
 	return s, err
 }
 

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -17,6 +20,13 @@ import (
 type check struct {
 	name string
 	run  func() error
+}
+
+func runChecks(t *testing.T, checks []check) {
+	t.Helper()
+	for _, c := range checks {
+		t.Run(c.name, func(t *testing.T) { require.NoError(t, c.run()) })
+	}
 }
 
 func (o Options) withDefaults(info models.Info) Options {
@@ -116,6 +126,21 @@ func checkUsage(shared bool, texts []string, ask func(texts ...string) (models.U
 	}
 	if all.PromptTokens != sum || all.Truncated != 0 {
 		return fmt.Errorf("a batch counts %d tokens and %d cut; its texts alone count %d", all.PromptTokens, all.Truncated, sum)
+	}
+	return nil
+}
+
+// checkUnknownPrompt checks that ask, which takes a prompt's name, refuses one that is not there.
+func checkUnknownPrompt(ask func(name string) error) error {
+	return wantError(ask("no such prompt"), models.KindInvalid, "prompt_name")
+}
+
+// checkKnownPrompts checks that ask takes every prompt the model names.
+func checkKnownPrompts(info models.Info, ask func(name string) error) error {
+	for _, name := range info.Prompts {
+		if err := ask(name); err != nil {
+			return fmt.Errorf("prompt %q: %w", name, err)
+		}
 	}
 	return nil
 }

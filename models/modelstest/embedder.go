@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/quadrate-maas/quadrate/models"
 )
 
@@ -40,9 +38,7 @@ type embedderSuite struct {
 // RunEmbedder checks that m keeps the contract of models.Embedder.
 func RunEmbedder(t *testing.T, m EmbedModel, o Options) {
 	s := embedderSuite{model: m, Options: o.withDefaults(m.Info())}
-	for _, c := range s.checks() {
-		t.Run(c.name, func(t *testing.T) { require.NoError(t, c.run()) })
-	}
+	runChecks(t, s.checks())
 }
 
 func (s embedderSuite) checks() []check {
@@ -169,18 +165,13 @@ func (s embedderSuite) usage() error {
 	})
 }
 
-func (s embedderSuite) unknownPrompt() error {
-	_, err := s.ask(models.EmbedRequest{Inputs: inputs(s.Texts[:1]), PromptName: "no such prompt"})
-	return wantError(err, models.KindInvalid, "prompt_name")
-}
+func (s embedderSuite) unknownPrompt() error { return checkUnknownPrompt(s.prompted) }
 
-func (s embedderSuite) knownPrompts() error {
-	for _, name := range s.model.Info().Prompts {
-		if _, err := s.ask(models.EmbedRequest{Inputs: inputs(s.Texts[:1]), PromptName: name}); err != nil {
-			return fmt.Errorf("prompt %q: %w", name, err)
-		}
-	}
-	return nil
+func (s embedderSuite) knownPrompts() error { return checkKnownPrompts(s.model.Info(), s.prompted) }
+
+func (s embedderSuite) prompted(name string) error {
+	_, err := s.ask(models.EmbedRequest{Inputs: inputs(s.Texts[:1]), PromptName: name})
+	return err
 }
 
 func (s embedderSuite) cut() error {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/quadrate-maas/quadrate/models"
 )
 
@@ -28,9 +26,7 @@ type rerankerSuite struct {
 // documents; Options.IDs are not used.
 func RunReranker(t *testing.T, m RerankModel, o Options) {
 	s := rerankerSuite{model: m, Options: o.withDefaults(m.Info())}
-	for _, c := range s.checks() {
-		t.Run(c.name, func(t *testing.T) { require.NoError(t, c.run()) })
-	}
+	runChecks(t, s.checks())
 }
 
 func (s rerankerSuite) checks() []check {

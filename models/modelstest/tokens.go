@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/quadrate-maas/quadrate/models"
 )
 
@@ -25,9 +23,7 @@ type tokenSuite struct {
 // RunTokenEmbedder checks that m keeps the contract of models.TokenEmbedder.
 func RunTokenEmbedder(t *testing.T, m TokenModel, o Options) {
 	s := tokenSuite{model: m, Options: o.withDefaults(m.Info())}
-	for _, c := range s.checks() {
-		t.Run(c.name, func(t *testing.T) { require.NoError(t, c.run()) })
-	}
+	runChecks(t, s.checks())
 }
 
 func (s tokenSuite) checks() []check {
@@ -118,18 +114,13 @@ func (s tokenSuite) usage() error {
 	})
 }
 
-func (s tokenSuite) unknownPrompt() error {
-	_, err := s.ask(models.TokensRequest{Inputs: inputs(s.Texts[:1]), PromptName: "no such prompt"})
-	return wantError(err, models.KindInvalid, "prompt_name")
-}
+func (s tokenSuite) unknownPrompt() error { return checkUnknownPrompt(s.prompted) }
 
-func (s tokenSuite) knownPrompts() error {
-	for _, name := range s.model.Info().Prompts {
-		if _, err := s.ask(models.TokensRequest{Inputs: inputs(s.Texts[:1]), PromptName: name}); err != nil {
-			return fmt.Errorf("prompt %q: %w", name, err)
-		}
-	}
-	return nil
+func (s tokenSuite) knownPrompts() error { return checkKnownPrompts(s.model.Info(), s.prompted) }
+
+func (s tokenSuite) prompted(name string) error {
+	_, err := s.ask(models.TokensRequest{Inputs: inputs(s.Texts[:1]), PromptName: name})
+	return err
 }
 
 func (s tokenSuite) cut() error {

@@ -29,8 +29,8 @@ PROTOBUF_LIMIT = 2**31 - 2**24
 # time and half the memory of reading them out of the graph's own file (docs/benchmarks/runners.md).
 INLINE_LIMIT = 2**24
 
-_ALIGNMENT = 4096  # ONNX Runtime maps a tensor of a side file only from a page's start
-_SMALL = 1024  # bytes below which a tensor always stays in the graph's file
+ALIGNMENT = 4096  # ONNX Runtime maps a tensor of a side file only from a page's start
+SMALL = 1024  # bytes below which a tensor always stays in the graph's file
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ class Graph:
             return {}
         offsets, end = {}, 0
         for parameter in self._parameters.values():
-            if parameter.size >= _SMALL:
-                offsets[parameter.name] = end + -end % _ALIGNMENT
+            if parameter.size >= SMALL:
+                offsets[parameter.name] = end + -end % ALIGNMENT
                 end = offsets[parameter.name] + parameter.size
         return offsets
 
@@ -149,7 +149,7 @@ class Graph:
             if parameter.name not in offsets:
                 tensor.raw_data = parameter.values().tobytes()
                 continue
-            _refer(parameter, tensor, side, offsets[parameter.name])
+            refer(tensor, side, offsets[parameter.name], parameter.size)
             if file is not None:
                 file.seek(offsets[parameter.name])
                 file.write(parameter.values().data)
@@ -171,9 +171,11 @@ def side_file(path: Path) -> Path:
     return path.with_name(path.name + "_data")
 
 
-def _refer(parameter: _Parameter, tensor: TensorProto, location: str, offset: int) -> None:
+def refer(tensor: TensorProto, location: str, offset: int, size: int) -> None:
+    """Makes the tensor's values size bytes of a side file, from offset on."""
     tensor.data_location = TensorProto.EXTERNAL
-    for key, value in (("location", location), ("offset", offset), ("length", parameter.size)):
+    del tensor.external_data[:]
+    for key, value in (("location", location), ("offset", offset), ("length", size)):
         tensor.external_data.add(key=key, value=str(value))
 
 

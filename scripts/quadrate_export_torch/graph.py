@@ -11,12 +11,10 @@ from onnx import TensorProto, numpy_helper
 from onnx.external_data_helper import load_external_data_for_model
 from onnx.helper import make_opsetid, make_tensor_value_info
 
-from quadrate_export.graph import CONTRIB, OPSET
+from quadrate_export.graph import ALIGNMENT, CONTRIB, OPSET, SMALL, refer, side_file
 
 from .networks import Network
 
-_ALIGNMENT = 4096  # ONNX Runtime maps a tensor of a side file only from a page's start
-_SMALL = 1024  # bytes below which a tensor always stays in the graph's file
 _ROWS, _LENGTH = 2, 11  # of the trace; neither appears in the graph
 
 
@@ -107,20 +105,13 @@ def _store(model: onnx.ModelProto, path: Path, inline_limit: int) -> list[Path]:
     if sum(len(tensor.raw_data) for tensor in tensors) <= inline_limit:
         path.write_bytes(model.SerializeToString())
         return [path]
-    side = path.with_name(path.name + "_data")
+    side = side_file(path)
     with side.open("wb") as file:
         for tensor in tensors:
-            if len(tensor.raw_data) >= _SMALL:
-                file.seek(-file.tell() % _ALIGNMENT, 1)
-                _point(tensor, side.name, file.tell())
+            if len(tensor.raw_data) >= SMALL:
+                file.seek(-file.tell() % ALIGNMENT, 1)
+                refer(tensor, side.name, file.tell(), len(tensor.raw_data))
                 file.write(tensor.raw_data)
                 tensor.ClearField("raw_data")
     path.write_bytes(model.SerializeToString())
     return [path, side]
-
-
-def _point(tensor: TensorProto, location: str, offset: int) -> None:
-    tensor.data_location = TensorProto.EXTERNAL
-    del tensor.external_data[:]
-    for key, value in (("location", location), ("offset", offset), ("length", len(tensor.raw_data))):
-        tensor.external_data.add(key=key, value=str(value))

@@ -29,6 +29,28 @@ type Config struct {
 	Server    Server  `key:"server"`
 	Runtime   Runtime `key:"runtime"`
 	Models    []Model `key:"models"`
+	Files     Files   `key:"files"`
+	Tracing   Tracing `key:"tracing"`
+
+	// Each of these is a file of its own, which Files names.
+	Routing    Routing
+	Auth       Auth
+	RateLimits RateLimits
+}
+
+// Files names the files beside this one. The default of each may be absent, which is as good as
+// an empty file.
+type Files struct {
+	Routing    string `key:"routing" def:"configs/routing.yaml" was:"ROUTER_ROUTING_PATH" doc:"upstreams and the models they serve"`
+	Auth       string `key:"auth" def:"configs/auth.yaml" was:"ROUTER_AUTH_PATH" doc:"API keys and anonymous access"`
+	RateLimits string `key:"rate_limits" def:"configs/rate_limits.yaml" was:"ROUTER_RATE_LIMITS_PATH" doc:"rate limits"`
+}
+
+// Tracing is where spans go.
+type Tracing struct {
+	Endpoint string `key:"endpoint" env:"OTEL_EXPORTER_OTLP_ENDPOINT" doc:"base URL of an OpenTelemetry collector that takes OTLP over HTTP, such as http://localhost:4318; empty: no spans are made"`
+	Ratio    string `key:"ratio" def:"1" doc:"share of the requests without a traceparent that are traced, from 0 to 1; those with one follow its flag"`
+	Service  string `key:"service" def:"quadrate" env:"OTEL_SERVICE_NAME" doc:"service.name of the spans"`
 }
 
 // Log is what is logged and how.
@@ -42,6 +64,7 @@ type Server struct {
 	Host            string        `key:"host" def:"0.0.0.0" was:"GATEWAY_HOST" doc:"listen address; empty: every address"`
 	Port            int           `key:"port" def:"8000" max:"65535" was:"GATEWAY_PORT" doc:"listen port; 0: any free one"`
 	BodyLimit       Bytes         `key:"body_limit" def:"64MiB" min:"1" doc:"largest request body, after decoding"`
+	AnonymousBody   Bytes         `key:"anonymous_body_limit" def:"4MiB" min:"1" doc:"largest request body of a caller without a key, if less than body_limit"`
 	BytesInFlight   Bytes         `key:"bytes_in_flight" def:"512MiB" min:"1" doc:"request bodies held at once over all connections; beyond it 503"`
 	MaxInputs       int           `key:"max_inputs" def:"2048" min:"1" doc:"inputs of one embedding request"`
 	MaxDocuments    int           `key:"max_documents" def:"1000" min:"1" was:"RERANK_MAX_DOCUMENTS" doc:"documents of one rerank request"`

@@ -16,8 +16,19 @@ type Catalog struct {
 }
 
 type table struct {
-	entries []Entry
-	byName  map[string]int
+	entries  []Entry
+	byName   map[string]int
+	families []Family
+}
+
+// Family stands for models whose names are not all known beforehand, such as those of an
+// upstream that is routed to by a wildcard.
+type Family interface {
+	// Find returns the entry of a name, its own; ok is false for a name that is none of the
+	// family's. It must not block on the network.
+	Find(name string) (entry Entry, ok bool)
+	// Known lists the entries that are known to exist now.
+	Known() []Entry
 }
 
 // NewCatalog makes a catalog of entries; see Replace for its errors.
@@ -26,10 +37,20 @@ func NewCatalog(entries ...Entry) (*Catalog, error) {
 	return c, c.Replace(entries)
 }
 
-// Replace swaps the content. Names and aliases must be unique over all entries and not
-// empty; all offenders are reported at once and the old content stays.
+// Replace swaps the entries and leaves the families alone; see ReplaceAll.
 func (c *Catalog) Replace(entries []Entry) error {
-	t := &table{entries: append([]Entry(nil), entries...), byName: make(map[string]int, len(entries))}
+	var families []Family
+	if t := c.table.Load(); t != nil {
+		families = t.families
+	}
+	return c.ReplaceAll(entries, families)
+}
+
+// ReplaceAll swaps the content. A name that is no entry's is asked of the families in their
+// order, so an entry always wins over a family. Names and aliases must be unique over all entries and not
+// empty; all offenders are reported at once and the old content stays.
+func (c *Catalog) ReplaceAll(entries []Entry, families []Family) error {
+	t := &table{entries: append([]Entry(nil), entries...), byName: make(map[string]int, len(entries)), families: append([]Family(nil), families...)}
 	var problems []error
 	for i, e := range t.entries {
 		for _, name := range append([]string{e.Name}, e.Aliases...) {
@@ -51,7 +72,7 @@ func (c *Catalog) Replace(entries []Entry) error {
 	return nil
 }
 
-// Entries returns all entries in their configured order.
+// Entries returns all entries in their configured order, without those of families.
 func (c *Catalog) Entries() []Entry {
 	if t := c.table.Load(); t != nil {
 		return append([]Entry(nil), t.entries...)
@@ -59,11 +80,36 @@ func (c *Catalog) Entries() []Entry {
 	return nil
 }
 
+// Listed returns all entries, and after them what the families know, each name once.
+func (c *Catalog) Listed() []Entry {
+	t := c.table.Load()
+	if t == nil {
+		return nil
+	}
+	list := append([]Entry(nil), t.entries...)
+	seen := map[string]bool{}
+	for _, family := range t.families {
+		for _, e := range family.Known() {
+			if _, taken := t.byName[e.Name]; taken || seen[e.Name] {
+				continue
+			}
+			seen[e.Name] = true
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
 // Lookup finds an entry by name or alias, or fails with KindNotFound.
 func (c *Catalog) Lookup(name string) (Entry, error) {
 	if t := c.table.Load(); t != nil {
 		if i, ok := t.byName[name]; ok {
 			return t.entries[i], nil
+		}
+		for _, family := range t.families {
+			if e, ok := family.Find(name); ok {
+				return e, nil
+			}
 		}
 	}
 	return Entry{}, Errorf(KindNotFound, "no model is called %.100q; GET /v1/models lists those there are", name).At("model")
@@ -80,7 +126,7 @@ func (c *Catalog) Resolve(name string, task Task) (Entry, error) {
 		return e, nil
 	}
 	var found *Entry
-	for _, e := range c.Entries() {
+	for _, e := range c.Listed() {
 		if !e.Does(task) {
 			continue
 		}

@@ -47,6 +47,8 @@ type Error struct {
 	Kind Kind
 	// Model and Op say who failed at what; either may be empty.
 	Model, Op string
+	// Backend names the upstream that failed; empty when it was this server.
+	Backend string
 	// Param names the request's field at fault, with its index: "input[3]".
 	Param string
 	// Message is for the caller. It may be shown; Err may not.
@@ -65,6 +67,12 @@ func Errorf(kind Kind, format string, args ...any) *Error {
 // In says who failed at what.
 func (e *Error) In(model, op string) *Error {
 	e.Model, e.Op = model, op
+	return e
+}
+
+// By names the upstream that failed.
+func (e *Error) By(upstream string) *Error {
+	e.Backend = upstream
 	return e
 }
 
@@ -88,7 +96,7 @@ func (e *Error) After(d time.Duration) *Error {
 
 func (e *Error) Error() string {
 	var parts []string
-	for _, s := range []string{e.Model, e.Op, e.Param, e.Message} {
+	for _, s := range []string{e.Model, e.Op, e.Backend, e.Param, e.Message} {
 		if s != "" {
 			parts = append(parts, s)
 		}

@@ -47,6 +47,10 @@ type Info struct {
 	Placed float64
 	// Prompts holds the names of the model's prompts, sorted.
 	Prompts []string
+	// Labels are a classifier's labels, in the order of its outputs; MultiLabel says that a text
+	// may have several, so that each score is a sigmoid and they do not add up to 1.
+	Labels     []string
+	MultiLabel bool
 	// Created is when the model's files were made.
 	Created time.Time
 	// Checked says what the answers were compared with when the model was loaded.
@@ -77,6 +81,7 @@ const (
 	StateLoading     State = "loading"
 	StateFailed      State = "failed"      // was serving, and cannot now
 	StateUnavailable State = "unavailable" // its files are absent
+	StateUnloaded    State = "unloaded"    // an admin has taken it out of memory
 )
 
 // Status is a model's state at one moment.
@@ -159,21 +164,52 @@ func (e Entry) TokenEmbedder() (TokenEmbedder, error) {
 	return m, nil
 }
 
+// Classifier is like Embedder for classification.
+func (e Entry) Classifier() (Classifier, error) {
+	m, ok := e.Model.(Classifier)
+	if err := e.check(TaskClassify, ok); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Tokenizer is like Embedder for tokens; any model may be one, whatever its tasks.
+func (e Entry) Tokenizer() (Tokenizer, error) {
+	const op = "tokenize"
+	m, ok := e.Model.(Tokenizer)
+	if err := e.serves(op); err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, Errorf(KindUnsupportedTask, "model %q does not show its tokens", e.Name).At("model").In(e.Name, op)
+	}
+	return m, nil
+}
+
 func (e Entry) check(t Task, implemented bool) error {
 	if !e.Does(t) {
 		return Errorf(KindUnsupportedTask, "model %q does not do %s; it does %s", e.Name, t, join(e.Tasks)).At("model").In(e.Name, string(t))
 	}
-	status := e.Model.Status()
-	switch {
-	case status.State == StateLoading:
-		return Errorf(KindLoading, "model %q is being loaded", e.Name).In(e.Name, string(t))
-	case status.State == StateUnavailable:
-		// Nothing that passes by itself: a client is not to come back for it.
-		return Errorf(KindNotFound, "model %q is not here: %s", e.Name, status.Reason).At("model").In(e.Name, string(t))
-	case status.State != StateReady:
-		return Errorf(KindUnavailable, "model %q cannot serve: %s", e.Name, status.Reason).In(e.Name, string(t))
-	case !implemented:
+	if err := e.serves(string(t)); err != nil {
+		return err
+	}
+	if !implemented {
 		return Errorf(KindUnsupportedTask, "model %q is configured for %s, which its files cannot do", e.Name, t).At("model").In(e.Name, string(t))
 	}
 	return nil
+}
+
+// serves returns why the model cannot serve now.
+func (e Entry) serves(op string) error {
+	status := e.Model.Status()
+	switch status.State {
+	case StateReady:
+		return nil
+	case StateLoading:
+		return Errorf(KindLoading, "model %q is being loaded", e.Name).In(e.Name, op)
+	case StateUnavailable:
+		// Nothing that passes by itself: a client is not to come back for it.
+		return Errorf(KindNotFound, "model %q is not here: %s", e.Name, status.Reason).At("model").In(e.Name, op)
+	}
+	return Errorf(KindUnavailable, "model %q cannot serve: %s", e.Name, status.Reason).In(e.Name, op)
 }

@@ -71,7 +71,11 @@ type EmbedRequest struct {
 	// Raw leaves out the L2 norm.
 	Raw      bool
 	Truncate Truncate
-	Caller   Caller
+	// Form is how the caller will write the vectors. A model that has them in that form may
+	// answer with EmbedResult.Literals and so be spared reading and writing every number.
+	Form   VectorForm
+	Caller Caller
+	Extra  Extra
 }
 
 // EmbedResult answers an EmbedRequest.
@@ -80,8 +84,13 @@ type EmbedResult struct {
 	// own number of) finite numbers, of Euclidean norm 1 unless Raw. Equal inputs may share
 	// one slice: do not write to it.
 	Vectors [][]float32
-	Usage   Usage
-	Timing  Timing
+	// Literals, when not nil, stands in the place of Vectors, which is nil then: the JSON text of
+	// each vector in the form that the request named, never FormVectors. It is checked as
+	// Vectors is: so many finite numbers, of the norm asked for as far as the model's server
+	// keeps its word.
+	Literals [][]byte
+	Usage    Usage
+	Timing   Timing
 }
 
 // RerankRequest asks how well each document answers the query.
@@ -95,6 +104,7 @@ type RerankRequest struct {
 	// MaxTokensPerDoc cuts each document to so many tokens, special tokens not counted. 0: no cut.
 	MaxTokensPerDoc int
 	Caller          Caller
+	Extra           Extra
 }
 
 // RerankResult answers a RerankRequest.

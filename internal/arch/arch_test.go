@@ -31,19 +31,26 @@ var mayImport = map[string][]string{
 	"internal/golden":    {},
 	"internal/machine":   {},
 	"internal/measure":   {},
+	"internal/wildcard":  {},
 	"internal/workload":  {},
+	"telemetry":          {},
+	// Plays other servers; knows their wire formats only.
+	"proxy/upstreamtest": {},
 	// Level 1.
+	"auth":              {"internal/wildcard"},
+	"ratelimit":         {"internal/wildcard"},
 	"models/modelstest": {"models"},
 	"tokenizer/hf":      {"tokenizer"},
-	"config":            {"models"},
+	"config":            {"internal/wildcard", "models"},
+	"proxy":             {"internal/wildcard", "models"},
 	"inference":         {"models", "tokenizer", "batcher", "cache", "inference/onnxfile"},
 	"inference/ort":     {"inference"},
 	"metrics":           {"batcher"},
-	"api":               {"models", "internal/machine"},
+	"api":               {"auth", "internal/machine", "models", "ratelimit", "telemetry"},
 	"cmd/bench":         {"internal/machine", "internal/measure", "internal/workload"},
 	// Level 2: wires the rest.
 	"cmd/enginebench": {"batcher", "inference", "inference/ort", "internal/machine", "internal/measure", "internal/workload", "models", "tokenizer", "tokenizer/hf"},
-	"cmd/server":      {"api", "batcher", "config", "inference", "inference/ort", "internal/machine", "metrics", "models", "tokenizer", "tokenizer/cl100k", "tokenizer/hf"},
+	"cmd/server":      {"api", "auth", "batcher", "config", "inference", "inference/ort", "internal/machine", "metrics", "models", "proxy", "ratelimit", "telemetry", "tokenizer", "tokenizer/cl100k", "tokenizer/hf"},
 }
 
 // ownedBy names the one package that may import a heavy dependency, tests included.
@@ -62,6 +69,9 @@ var ownedBy = map[string][]string{
 	"github.com/maypok86/otter":          {"cache"},
 	"github.com/tiktoken-go/":            {"tokenizer/cl100k"},
 	"github.com/joho/godotenv":           {"config"},
+	"github.com/fsnotify/fsnotify":       {"config"},
+	"github.com/redis/go-redis/":         {"ratelimit"},
+	"go.opentelemetry.io/":               {"telemetry"},
 	"github.com/klauspost/cpuid":         {"inference"},
 	"google.golang.org/protobuf/":        {"inference/onnxfile", "cmd/enginebench"},
 	"github.com/stretchr/testify/assert": {},

@@ -1,0 +1,3 @@
+// Package upstreamtest plays other model servers for tests: their routes, their answers and
+// their faults, each as the real one gives it.
+package upstreamtest

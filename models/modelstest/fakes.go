@@ -13,6 +13,8 @@ var (
 	_ TokenModel      = (*TokenEmbedder)(nil)
 	_ models.Embedder = (*EmbedReranker)(nil)
 	_ models.Reranker = (*EmbedReranker)(nil)
+	_ ClassifyModel   = (*Classifier)(nil)
+	_ TokenizeModel   = (*Tokenizer)(nil)
 )
 
 // Model is a fake that can do nothing. A nil function stands for a ready model without
@@ -86,4 +88,32 @@ func (m *EmbedReranker) Embed(ctx context.Context, req models.EmbedRequest) (mod
 // Rerank calls RerankFunc.
 func (m *EmbedReranker) Rerank(ctx context.Context, req models.RerankRequest) (models.RerankResult, error) {
 	return m.RerankFunc(ctx, req)
+}
+
+// Classifier is a fake classifier. ClassifyFunc must be set before Classify is called.
+type Classifier struct {
+	Model
+	ClassifyFunc func(ctx context.Context, req models.ClassifyRequest) (models.ClassifyResult, error)
+}
+
+// Classify calls ClassifyFunc.
+func (c *Classifier) Classify(ctx context.Context, req models.ClassifyRequest) (models.ClassifyResult, error) {
+	return c.ClassifyFunc(ctx, req)
+}
+
+// Tokenizer is a fake tokenizer. Its functions must be set before they are called.
+type Tokenizer struct {
+	Model
+	TokenizeFunc func(ctx context.Context, req models.TokenizeRequest) (models.TokenizeResult, error)
+	DecodeFunc   func(ctx context.Context, req models.DecodeRequest) ([]string, error)
+}
+
+// Tokenize calls TokenizeFunc.
+func (t *Tokenizer) Tokenize(ctx context.Context, req models.TokenizeRequest) (models.TokenizeResult, error) {
+	return t.TokenizeFunc(ctx, req)
+}
+
+// Decode calls DecodeFunc.
+func (t *Tokenizer) Decode(ctx context.Context, req models.DecodeRequest) ([]string, error) {
+	return t.DecodeFunc(ctx, req)
 }

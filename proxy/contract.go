@@ -56,6 +56,29 @@ type sender interface {
 	send(ctx context.Context, r *request) error
 }
 
+// backend is an upstream as its models see it; the pool implements it.
+type backend interface {
+	sender
+	// status says whether a request could be sent now, and what waits.
+	status() models.Status
+	// limits bound one request: as configured, else as the server says, else the dialect's.
+	limits() limits
+	// model is what the server's list says of a model; false: nothing.
+	model(name string) (listed, bool)
+}
+
+// modelSpec is what newModel makes a models.Model of: one that has every method, whatever its
+// tasks, as models.Entry asks for those first.
+type modelSpec struct {
+	name string // as clients ask for it
+	// upstreamModel is the upstream's name of it, never empty.
+	upstreamModel string
+	route         Route
+	upstream      Upstream
+	dialect       dialect
+	backend       backend
+}
+
 // fault is what a failed answer means.
 type fault struct {
 	// err is what the client is told; its Backend is filled in by the pool.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -32,6 +33,8 @@ type request struct {
 	method string // empty: POST
 	path   string // joined to the base URL's path; with a leading slash
 	body   []byte // JSON; nil: none
+	// header is beside Content-Type and Accept, which whoever sends sets; it may be nil, and it
+	// is not to be written to.
 	header http.Header
 	// tokens estimates the work, for balancing.
 	tokens int
@@ -107,15 +110,16 @@ type call struct {
 // use. What a server can do beyond this is found by asserting embedding, reranking, and so on.
 type dialect interface {
 	// limits are those that the server has unless it, or the configuration, says otherwise.
-	limits() limits
+	limits(op operation) limits
 	// authorize puts the upstream's key into the header of a request.
 	authorize(h http.Header, key string)
-	// probe asks whether a server can serve; a 2xx answer that probe.read accepts says yes.
+	// probe asks whether a server can serve; a 2xx answer that probe.read accepts says yes. It is
+	// nil where there is nothing to ask for free.
 	probe() *request
 	// list asks which models a server has; nil when it cannot tell. found is called once with
 	// the answer.
 	list(found func(listing)) *request
-	// fault reads an answer whose status is not 2xx. n is the number of inputs or documents.
+	// fault reads an answer whose status is not 2xx.
 	fault(op operation, r *response) fault
 }
 
@@ -161,4 +165,34 @@ type classifying interface {
 type tokenizing interface {
 	tokenize(c call, req *models.TokenizeRequest, result *models.TokenizeResult) (*request, error)
 	decode(c call, req *models.DecodeRequest, result *[]string) (*request, error)
+}
+
+// joinPath puts a request's path after that of a base URL. Base URLs are often given with the
+// version that the paths begin with, as OpenAI's clients want them: it is not said twice.
+func joinPath(base, path string) string {
+	base = strings.TrimRight(base, "/")
+	for _, version := range []string{"/v1", "/v2"} {
+		if strings.HasSuffix(base, version) && strings.HasPrefix(path, version+"/") {
+			return base + path[len(version):]
+		}
+	}
+	return base + path
+}
+
+// modelOptions are what a model needs.
+type modelOptions struct {
+	// name is the model's own, for errors; upstream names who serves it, under upstreamModel.
+	name, upstream, upstreamModel string
+	dialect                       dialect
+	sender                        sender
+	// limits are the configuration's; what is 0 is as the server says, else as the dialect does.
+	limits limits
+	// listed is what the server told last of itself and of the model; ok is false before. It may
+	// be nil.
+	listed func() (server limits, model listed, ok bool)
+	// status may be nil: always ready.
+	status                func() models.Status
+	keepAlive             string
+	cosineRerank          bool
+	dimensions, maxLength int
 }

@@ -65,7 +65,7 @@ type backend interface {
 	// status says whether a request could be sent now, and what waits.
 	status() models.Status
 	// limits bound one request: as configured, else as the server says, else the dialect's.
-	limits() limits
+	limits(op operation) limits
 	// model is what the server's list says of a model; false: nothing.
 	model(name string) (listed, bool)
 }
@@ -177,22 +177,4 @@ func joinPath(base, path string) string {
 		}
 	}
 	return base + path
-}
-
-// modelOptions are what a model needs.
-type modelOptions struct {
-	// name is the model's own, for errors; upstream names who serves it, under upstreamModel.
-	name, upstream, upstreamModel string
-	dialect                       dialect
-	sender                        sender
-	// limits are the configuration's; what is 0 is as the server says, else as the dialect does.
-	limits limits
-	// listed is what the server told last of itself and of the model; ok is false before. It may
-	// be nil.
-	listed func() (server limits, model listed, ok bool)
-	// status may be nil: always ready.
-	status                func() models.Status
-	keepAlive             string
-	cosineRerank          bool
-	dimensions, maxLength int
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -136,9 +137,10 @@ func TestHeadersAndEvent(t *testing.T) {
 	e := w.lastEvent(t)
 	require.Positive(t, e.Duration)
 	require.Contains(t, e.RemoteAddr, "127.0.0.1:")
-	e.Duration, e.RemoteAddr = 0, ""
+	require.Equal(t, "127.0.0.1", e.Client.String())
+	e.Duration, e.RemoteAddr, e.Client = 0, "", netip.Addr{}
 	require.Equal(t, RequestEvent{
-		ID: "my-id~!", Method: "POST", Route: "/v1/embeddings", Model: "timed", Backend: "words", Status: 200,
+		ID: "my-id~!", Method: "POST", Route: "/v1/embeddings", Model: "timed", Backend: "words", Key: "anonymous", Status: 200,
 		Usage: models.Usage{PromptTokens: 15, Truncated: 1}, Timing: timing, Items: 2,
 		BytesIn: int64(len(body)), BytesOut: int64(len(got.body)),
 	}, e)

@@ -51,8 +51,10 @@ func (b *budget) give(n int64) { b.used.Add(-n) }
 type body struct {
 	source *bodySource
 	limit  int64
-	budget *budget
-	taken  int64
+	// setting is what the limit comes from.
+	setting string
+	budget  *budget
+	taken   int64
 }
 
 // read returns the whole body, decoded.
@@ -131,7 +133,7 @@ func (b *body) release() {
 }
 
 func (b *body) tooLarge() error {
-	return models.Errorf(models.KindTooLarge, "the request body is larger than %s, decoded (server.body_limit)", byteSize(b.limit))
+	return models.Errorf(models.KindTooLarge, "the request body is larger than %s, decoded (%s)", byteSize(b.limit), b.setting)
 }
 
 // finish reads what is left of a body, so that the connection can carry the next request. It

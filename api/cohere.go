@@ -216,11 +216,10 @@ func (s *Server) rerank(ctx context.Context, x *call, r *reranking, field string
 		return "", none, err
 	}
 	x.event.Items = l.given
-	entry, err := s.options.Catalog.Resolve(r.model, models.TaskRerank)
+	entry, err := x.admit(ctx, r.model, models.TaskRerank, estimateRerank(r.query, l.texts))
 	if err != nil {
 		return "", none, err
 	}
-	x.serves(entry)
 	model, err := entry.Reranker()
 	if err != nil {
 		return "", none, err

@@ -116,7 +116,9 @@ func syntaxError(message string) *models.Error {
 type failure struct {
 	row
 	message, param string
-	retryAfter     time.Duration
+	// upstream is who failed, when it was not this server.
+	upstream   string
+	retryAfter time.Duration
 }
 
 // describe finds how err looks on the wire. Only an Error's Message is shown, never its cause.
@@ -133,7 +135,7 @@ func describe(err error, stopping bool) failure {
 	if k == models.KindCanceled && stopping {
 		k, e = models.KindShuttingDown, &models.Error{}
 	}
-	f := failure{row: rows[k], message: e.Message, param: e.Param}
+	f := failure{row: rows[k], message: e.Message, param: e.Param, upstream: e.Backend}
 	if f.message == "" {
 		f.message = f.text
 	}
@@ -183,11 +185,13 @@ type errorObject struct {
 	Type    string  `json:"type"`
 	Param   *string `json:"param"`
 	Code    string  `json:"code"`
+	// Upstream is who failed; absent when it was this server.
+	Upstream string `json:"upstream,omitempty"`
 }
 
 // openAIBody has OpenAI's error object, and Cohere's message beside it.
 func (f *failure) openAIBody() []byte {
-	object := errorObject{Message: f.named(), Type: f.typ, Code: f.code}
+	object := errorObject{Message: f.named(), Type: f.typ, Code: f.code, Upstream: f.upstream}
 	if f.param != "" {
 		object.Param = &f.param
 	}
@@ -199,9 +203,10 @@ func (f *failure) openAIBody() []byte {
 
 func (f *failure) teiBody() []byte {
 	return marshal(struct {
-		Error string `json:"error"`
-		Type  string `json:"error_type"`
-	}{f.named(), f.teiType})
+		Error    string `json:"error"`
+		Type     string `json:"error_type"`
+		Upstream string `json:"upstream,omitempty"`
+	}{f.named(), f.teiType, f.upstream})
 }
 
 // marshal encodes the structs of this package, none of which can fail.
@@ -226,6 +231,7 @@ func (x *call) fail(err error) {
 		f.rename(x.dialect.from, x.dialect.to)
 	}
 	x.event.Error, x.event.Status = err, f.status
+	x.event.Code, x.event.FailedBy = f.code, f.upstream
 	body := f.openAIBody()
 	if x.dialect.tei {
 		x.event.Status, body = f.teiStatus, f.teiBody()
@@ -237,6 +243,9 @@ func (x *call) fail(err error) {
 	if f.status == fiber.StatusGatewayTimeout {
 		// OpenAI's client would send the whole batch twice more, to the same end.
 		x.http.Set("X-Should-Retry", "false")
+	}
+	if f.status == fiber.StatusUnauthorized {
+		x.http.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="quadrate"`)
 	}
 	if f.retryAfter > 0 {
 		seconds := int(math.Ceil(f.retryAfter.Seconds()))

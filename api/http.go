@@ -19,11 +19,11 @@ import (
 // before it calls the handler, with no limit but the header's: it leaves alone what comes in
 // chunks. handle puts the length back, which the library's stream obeys.
 //
-// A client that asks whether to send too much is not told to continue. It may take that for
+// A client that asks whether to send too much, or with a wrong key, is not told to continue. It may take that for
 // leave to send no body, so the connection ends with the refusal.
 func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	length := h.ContentLength()
-	if int64(length) > s.options.BodyLimit && len(h.Peek(fasthttp.HeaderExpect)) > 0 {
+	if len(h.Peek(fasthttp.HeaderExpect)) > 0 && s.refuses(h) {
 		h.Del(fasthttp.HeaderExpect)
 		h.SetConnectionClose()
 	}

@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
-	"net"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -13,7 +13,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
 
+	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/ratelimit"
 )
 
 // RequestEvent tells of one request. Its strings are safe to keep.
@@ -26,12 +28,21 @@ type RequestEvent struct {
 	// Model is the catalog's name of the model; empty when none was found.
 	Model   string
 	Backend string
-	Status  int
+	// Key is the name of the caller's API key, "anonymous" without one, and empty where nobody
+	// asked who calls or the key was refused.
+	Key string
+	// Client is the address that the request comes from, behind trusted proxies; not valid where
+	// it is not known.
+	Client netip.Addr
+	Status int
 	// Error is why the request failed, causes included; nil when it did not.
-	Error    error
-	Duration time.Duration
-	Usage    models.Usage
-	Timing   models.Timing
+	Error error
+	// Code is the error's code on the wire, and FailedBy the upstream that failed; empty when
+	// none did.
+	Code, FailedBy string
+	Duration       time.Duration
+	Usage          models.Usage
+	Timing         models.Timing
 	// Items counts inputs or documents.
 	Items int
 	// BytesIn is what was read of the body as sent, BytesOut the answer's body.
@@ -47,6 +58,11 @@ type call struct {
 	dialect dialect
 	body    body
 	event   RequestEvent
+	// who calls; nil where everything is open.
+	who *auth.Caller
+	// grant is the request's place within its caller's limits, and estimate its tokens there.
+	grant    *ratelimit.Grant
+	estimate int
 }
 
 // dialect says how errors are written, and how the field that the models package calls from
@@ -71,6 +87,9 @@ func (s *Server) post(pattern string, d dialect, h handler) {
 	s.app.Post(pattern, func(c *fiber.Ctx) error {
 		x := callOf(c)
 		x.event.Route, x.dialect = pattern, d
+		if err := x.identify(); err != nil {
+			return err
+		}
 		timeout, err := x.timeout()
 		if err != nil {
 			return err
@@ -81,11 +100,17 @@ func (s *Server) post(pattern string, d dialect, h handler) {
 	})
 }
 
-// get also serves HEAD.
+// get also serves HEAD. Routes that are not among openRoutes need a key.
 func (s *Server) get(pattern string, h func(x *call) error) {
+	open := slices.Contains(openRoutes, pattern)
 	s.app.Get(pattern, func(c *fiber.Ctx) error {
 		x := callOf(c)
 		x.event.Route = pattern
+		if !open {
+			if err := x.identify(); err != nil {
+				return err
+			}
+		}
 		return h(x)
 	})
 }
@@ -103,6 +128,7 @@ func (s *Server) observe(c *fiber.Ctx) error {
 	x := s.newCall(c)
 	c.Locals(callKey{}, x)
 	defer x.body.release()
+	defer x.settle()
 	if err := x.guard(c.Next); err != nil {
 		x.fail(err)
 	}
@@ -116,7 +142,7 @@ func (s *Server) newCall(c *fiber.Ctx) *call {
 	x.event.Method = strings.Clone(c.Method())
 	x.event.Status = fiber.StatusOK
 	x.event.RemoteAddr = c.Context().RemoteAddr().String()
-	x.body = body{limit: s.options.BodyLimit, budget: &s.budget}
+	x.body = body{limit: s.options.BodyLimit, setting: "server.body_limit", budget: &s.budget}
 	if stream := c.Context().RequestBodyStream(); stream != nil {
 		length := c.Request().Header.ContentLength()
 		x.body.source = &bodySource{stream: stream, conn: c.Context().Conn(), length: length, stall: s.stall, ended: length == 0}
@@ -203,13 +229,20 @@ func (x *call) timeout() (time.Duration, error) {
 	return time.Duration(seconds * float64(time.Second)), nil
 }
 
-// caller tells the model who asks. Without keys, an address is who.
-func (x *call) caller() models.Caller {
-	host, _, err := net.SplitHostPort(x.event.RemoteAddr)
-	if err != nil {
-		host = x.event.RemoteAddr
+// name is whose use is counted: a key's name or, without one, an address.
+func (x *call) name() string {
+	switch {
+	case x.who != nil && !x.who.Anonymous:
+		return x.who.Name
+	case x.event.Client.IsValid():
+		return counted(x.event.Client)
 	}
-	return models.Caller{Tag: host, Gone: goneFunc(x.http.Context().Conn()), Cache: cacheControl(x.http.Get(fiber.HeaderCacheControl))}
+	return x.event.RemoteAddr
+}
+
+// caller tells the model who asks.
+func (x *call) caller() models.Caller {
+	return models.Caller{Tag: x.name(), Gone: goneFunc(x.http.Context().Conn()), Cache: cacheControl(x.http.Get(fiber.HeaderCacheControl))}
 }
 
 // cacheControl reads the directives of the header that concern a cache of results; others,
@@ -300,7 +333,8 @@ func (s *Server) cors(c *fiber.Ctx) error {
 		return c.Next()
 	}
 	c.Set(fiber.HeaderAccessControlAllowOrigin, origin)
-	c.Set(fiber.HeaderAccessControlExposeHeaders, "X-Request-Id, Server-Timing, X-Quadrate-Model, X-Quadrate-Backend, X-Quadrate-Cache, X-Truncated, X-Token-Ids, Retry-After")
+	c.Set(fiber.HeaderAccessControlExposeHeaders, "X-Request-Id, Server-Timing, X-Quadrate-Model, X-Quadrate-Backend, X-Quadrate-Cache, X-Truncated, X-Token-Ids, Retry-After, X-Should-Retry, Traceparent, "+
+		"X-Ratelimit-Limit-Requests, X-Ratelimit-Remaining-Requests, X-Ratelimit-Reset-Requests, X-Ratelimit-Limit-Tokens, X-Ratelimit-Remaining-Tokens, X-Ratelimit-Reset-Tokens")
 	if c.Method() != fiber.MethodOptions || c.Get(fiber.HeaderAccessControlRequestMethod) == "" {
 		return c.Next()
 	}

@@ -86,11 +86,10 @@ func (s *Server) embed(ctx context.Context, x *call, e *embedding) (string, mode
 		return "", none, err
 	}
 	x.event.Items = e.inputs.given
-	entry, err := s.options.Catalog.Resolve(e.model, models.TaskEmbed)
+	entry, err := x.admit(ctx, e.model, models.TaskEmbed, estimateInputs(e.inputs.items))
 	if err != nil {
 		return "", none, err
 	}
-	x.serves(entry)
 	model, err := entry.Embedder()
 	if err != nil {
 		return "", none, err

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/internal/machine"
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -59,12 +61,22 @@ type Options struct {
 	// nil, are shown by /health.
 	Version, Runtime string
 	Machine          *machine.Info
+	// Keys returns who may call; it is asked once a request, so that a reload swaps it whole. Nil,
+	// or a nil keyring: everything is open, and nobody is an admin.
+	Keys func() *auth.Keyring
+	// AnonymousBodyLimit is BodyLimit for callers without a key, if it is less. Default 4 MiB.
+	AnonymousBodyLimit int64
+	// Limits counts requests by caller; nil: there are no limits.
+	Limits Limiter
+	// TrustedProxies returns the networks whose X-Forwarded-For is believed; it may be nil.
+	TrustedProxies func() []netip.Prefix
 	// OnRequest is called once a request, when its answer is complete and about to be sent.
 	OnRequest func(RequestEvent)
 }
 
 const (
 	defaultBodyLimit     = 64 << 20
+	defaultAnonymousBody = 4 << 20
 	defaultBytesInFlight = 512 << 20
 	defaultMaxInputs     = 2048
 	defaultMaxDocuments  = 1000
@@ -169,6 +181,7 @@ func (o Options) withDefaults() Options {
 		o.BaseContext = context.Background()
 	}
 	setDefault(&o.BodyLimit, defaultBodyLimit)
+	setDefault(&o.AnonymousBodyLimit, defaultAnonymousBody)
 	setDefault(&o.BytesInFlight, defaultBytesInFlight)
 	setDefault(&o.MaxInputs, defaultMaxInputs)
 	setDefault(&o.MaxDocuments, defaultMaxDocuments)
@@ -195,6 +208,7 @@ func (o Options) validate() error {
 	}
 	check(o.Catalog != nil, "Catalog is missing")
 	check(o.BodyLimit > 0, "BodyLimit (server.body_limit) is %d; it must be positive", o.BodyLimit)
+	check(o.AnonymousBodyLimit > 0, "AnonymousBodyLimit (server.anonymous_body_limit) is %d; it must be positive", o.AnonymousBodyLimit)
 	check(o.BytesInFlight >= o.BodyLimit, "BytesInFlight (server.bytes_in_flight) is %d, less than one body may have (server.body_limit: %d)", o.BytesInFlight, o.BodyLimit)
 	check(o.GzipFrom >= 0, "GzipFrom (server.gzip_from) is %d; it must not be negative", o.GzipFrom)
 	check(o.MaxInputs > 0, "MaxInputs (server.max_inputs) is %d; it must be positive", o.MaxInputs)

@@ -52,11 +52,10 @@ func (s *Server) embedTokens(ctx context.Context, x *call, e *embedding) (models
 		return none, err
 	}
 	x.event.Items = e.inputs.given
-	entry, err := s.options.Catalog.Resolve(e.model, models.TaskEmbed)
+	entry, err := x.admit(ctx, e.model, models.TaskEmbed, estimateInputs(e.inputs.items))
 	if err != nil {
 		return none, err
 	}
-	x.serves(entry)
 	model, err := entry.TokenEmbedder()
 	if err != nil {
 		return none, err

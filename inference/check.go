@@ -33,7 +33,7 @@ func checkTokenizer(ctx context.Context, t *tokenizer.Tokenizer, m *Manifest) er
 func tokenizeReference(ctx context.Context, t *tokenizer.Tokenizer, task models.Task, r Reference) (tokenizer.Encoding, error) {
 	var list []tokenizer.Encoding
 	var err error
-	if task == models.TaskRerank {
+	if task == models.TaskRerank || r.Pair != "" {
 		list, err = t.Pairs(ctx, r.Text, []string{r.Pair}, tokenizer.Truncation{})
 	} else {
 		list, err = t.Singles(ctx, []tokenizer.Text{{Text: r.Text}}, "", tokenizer.Truncation{})

@@ -153,6 +153,9 @@ func fakeManifest(task models.Task) *Manifest {
 		Prompts:  map[string]string{"query": "query: ", "document": "text: "},
 		Variants: map[string]Variant{"fp32": {File: "model.onnx", Tolerance: Tolerance{MaxAbs: 1e-5, MinCosine: 0.9999}}},
 	}
+	if task == models.TaskClassify {
+		m.Labels, m.Activation = numbered(width), softmaxed
+	}
 	for _, text := range []string{"reference", "a reference of five words"} {
 		r := Reference{Text: text}
 		content, _ := (&wordEncoder{}).Encode(text)

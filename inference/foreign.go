@@ -156,6 +156,9 @@ func derive(spec models.Spec, files map[string]string) (*Manifest, error) {
 	if err := m.addVariants(spec, h, files); err != nil {
 		return nil, err
 	}
+	if m.Task != models.TaskEmbed {
+		m.Labels, m.Activation = h.labels(m.Dimensions), h.activation()
+	}
 	m.derived.notes = h.notes
 	return m, m.validateDerived()
 }

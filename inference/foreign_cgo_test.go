@@ -4,6 +4,7 @@ package inference_test
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -193,6 +194,40 @@ func TestForeignReranker(t *testing.T) {
 		require.LessOrEqual(t, math.Abs(item.Logits[0]-float64(got)), logitTolerance, item.Name)
 	}
 	modelstest.RunReranker(t, model, modelstest.Options{})
+}
+
+// The classifier of testmodels without its manifest is a folder of others.
+func TestForeignClassifier(t *testing.T) {
+	for name, c := range map[string]struct {
+		problem string
+		several bool
+	}{"one of the labels": {"single_label_classification", false}, "several of them": {"multi_label_classification", true}} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.CopyFS(dir, os.DirFS(golden.Model(t, "testmodels/bert-classify"))))
+			require.NoError(t, os.Remove(filepath.Join(dir, inference.ManifestFile)))
+			changeJSON(t, filepath.Join(dir, "config.json"), map[string]any{"problem_type": c.problem})
+			model := mustOpenForeign(t, models.Spec{Path: dir}).(*inference.Classifier)
+			require.Equal(t, []string{"negative", "neutral", "positive"}, model.Info().Labels)
+			require.Equal(t, c.several, model.Info().MultiLabel)
+			require.Equal(t, models.CheckedCompany, model.Info().Checked)
+			require.LessOrEqual(t, compareLogits(t, model, golden.Read(t, "bert-classify").Items), logitTolerance)
+			modelstest.RunClassifier(t, model, modelstest.Options{})
+		})
+	}
+}
+
+// changeJSON sets fields of a JSON file.
+func changeJSON(t testing.TB, path string, fields map[string]any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var content map[string]any
+	require.NoError(t, json.Unmarshal(data, &content))
+	maps.Copy(content, fields)
+	data, err = json.Marshal(content)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, data, 0o600))
 }
 
 func TestForeignTokenStates(t *testing.T) {

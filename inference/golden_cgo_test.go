@@ -186,6 +186,59 @@ func logits(t *testing.T, model *inference.CrossEncoder, query string, documents
 	return result.Scores
 }
 
+// inputOf is a golden's text or pair.
+func inputOf(item golden.Item) models.ClassifyInput {
+	in := models.ClassifyInput{Text: item.Text}
+	if item.Pair != "" {
+		in.Pair = &item.Pair
+	}
+	return in
+}
+
+// compareLogits classifies items alone and together, raw, and returns the largest difference to
+// the reference.
+func compareLogits(t *testing.T, model models.Classifier, items []golden.Item) (worst float64) {
+	t.Helper()
+	all := models.ClassifyRequest{Raw: true}
+	for _, item := range items {
+		all.Inputs = append(all.Inputs, inputOf(item))
+	}
+	together, err := model.Classify(t.Context(), all)
+	require.NoError(t, err)
+	for i, item := range items {
+		alone, err := model.Classify(t.Context(), models.ClassifyRequest{Inputs: all.Inputs[i : i+1], Raw: true})
+		require.NoError(t, err)
+		require.Equal(t, len(item.IDs), alone.Usage.PromptTokens, item.Name)
+		require.LessOrEqual(t, golden.Difference(alone.Scores[0], together.Scores[i]), companyTolerance, item.Name)
+		for k, want := range item.Logits {
+			require.InDelta(t, want, alone.Scores[0][k], logitTolerance, item.Name)
+			worst = max(worst, math.Abs(want-float64(alone.Scores[0][k])))
+		}
+	}
+	return worst
+}
+
+func TestClassifierLogitsEqualTransformers(t *testing.T) {
+	model := openReal(t, "testmodels/bert-classify", nil).(*inference.Classifier)
+	require.Equal(t, []string{"negative", "neutral", "positive"}, model.Info().Labels)
+	require.False(t, model.Info().MultiLabel)
+	items := golden.Read(t, "bert-classify").Items
+	require.GreaterOrEqual(t, len(items), 5)
+	worst := compareLogits(t, model, items)
+	for _, item := range items {
+		result, err := model.Classify(t.Context(), models.ClassifyRequest{Inputs: []models.ClassifyInput{inputOf(item)}})
+		require.NoError(t, err)
+		var sum float64
+		for _, logit := range item.Logits {
+			sum += math.Exp(logit)
+		}
+		for k, logit := range item.Logits {
+			require.InDelta(t, math.Exp(logit)/sum, result.Scores[0][k], logitTolerance, item.Name)
+		}
+	}
+	t.Logf("%d texts and pairs, largest difference to transformers %.2g", len(items), worst)
+}
+
 func TestRealModelsKeepTheContract(t *testing.T) {
 	t.Run("MiniLM", func(t *testing.T) {
 		m := openReal(t, "models/all-MiniLM-L6-v2", nil).(*inference.Embedding)
@@ -196,6 +249,11 @@ func TestRealModelsKeepTheContract(t *testing.T) {
 		modelstest.RunEmbedder(t, openReal(t, "testmodels/bert-mean", nil).(modelstest.EmbedModel), modelstest.Options{})
 	})
 	t.Run("xlmr-rerank", func(t *testing.T) {
-		modelstest.RunReranker(t, openReal(t, "testmodels/xlmr-rerank", nil).(*inference.CrossEncoder), modelstest.Options{})
+		m := openReal(t, "testmodels/xlmr-rerank", func(s *models.Spec) { s.Tasks = []models.Task{models.TaskRerank, models.TaskClassify} }).(*inference.CrossEncoder)
+		modelstest.RunReranker(t, m, modelstest.Options{})
+		modelstest.RunClassifier(t, m, modelstest.Options{})
+	})
+	t.Run("bert-classify", func(t *testing.T) {
+		modelstest.RunClassifier(t, openReal(t, "testmodels/bert-classify", nil).(*inference.Classifier), modelstest.Options{})
 	})
 }

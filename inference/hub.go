@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -36,6 +37,7 @@ type hubConfig struct {
 	Positions     int               `json:"max_position_embeddings"`
 	NPositions    int               `json:"n_positions"`
 	ID2Label      map[string]string `json:"id2label"`
+	ProblemType   string            `json:"problem_type"`
 }
 
 type hubModule struct {
@@ -195,6 +197,39 @@ func joined(list []any) string {
 		words[i] = fmt.Sprint(v)
 	}
 	return strings.Join(words, ",")
+}
+
+// checkLabels compares id2label of config.json, which may be absent, with what the graph gives.
+func (h *hub) checkLabels(logits int) error {
+	named := len(h.config.ID2Label)
+	if named > 0 && named != logits {
+		return fmt.Errorf("the graph gives %d logits, and id2label of config.json names %d", logits, named)
+	}
+	return nil
+}
+
+// labels are the names of a graph's logits, as transformers has them where config.json does not
+// say.
+func (h *hub) labels(logits int) []string {
+	names := numbered(logits)
+	for i := range names {
+		if name, ok := h.config.ID2Label[strconv.Itoa(i)]; ok {
+			names[i] = name
+		}
+	}
+	return names
+}
+
+// activation is what makes scores of logits, as transformers' pipelines have it.
+func (h *hub) activation() activation {
+	switch h.config.ProblemType {
+	case "multi_label_classification":
+		return sigmoided
+	case "regression":
+		return unmodified
+	default:
+		return softmaxed
+	}
 }
 
 // normalizes reports whether the source normalises its vectors.

@@ -50,6 +50,7 @@ type Manifest struct {
 	Default      string             `json:"default_prompt"`
 	PairPrompt   *PairPrompt        `json:"pair_prompt"`
 	Labels       []string           `json:"labels"`
+	Activation   activation         `json:"activation"`
 	Variants     map[string]Variant `json:"variants"`
 	Reference    []Reference        `json:"reference"`
 
@@ -162,7 +163,7 @@ func (m *Manifest) validate() error {
 		}
 		check(len(r.TypeIDs) == 0 || len(r.TypeIDs) == len(r.IDs), "reference %d has %d ids and %d type ids", i, len(r.IDs), len(r.TypeIDs))
 	}
-	return errors.Join(append(problems, m.validatePairPrompt())...)
+	return errors.Join(append(problems, m.validatePairPrompt(), m.validateLabels())...)
 }
 
 // graphOf says what a variant's file takes and gives.

@@ -14,7 +14,8 @@ import (
 	"github.com/quadrate-maas/quadrate/tokenizer"
 )
 
-// Model is a local model that serves. It is an *Embedding, a *TokenEmbedding or a *CrossEncoder.
+// Model is a local model that serves. It is an *Embedding, a *TokenEmbedding, a *CrossEncoder or
+// a *Classifier.
 type Model interface {
 	models.Model
 	// Tasks lists what the model can do, most natural first.
@@ -75,18 +76,31 @@ func Open(ctx context.Context, spec models.Spec, deps Deps) (_ Model, err error)
 	if states != nil {
 		return &TokenEmbedding{Embedding: &Embedding{engine: e}, states: states}, nil
 	}
-	if manifest.Task == models.TaskEmbed {
+	switch manifest.Task {
+	case models.TaskEmbed:
 		return &Embedding{engine: e}, nil
+	case models.TaskClassify:
+		return &Classifier{engine: e}, nil
+	default:
+		return &CrossEncoder{engine: e}, nil
 	}
-	return &CrossEncoder{engine: e}, nil
 }
 
-// canDo lists what a model can do by the task it was made for.
+// canDo lists what a model does unless it is told otherwise, by the task it was made for.
 func canDo(made models.Task) []models.Task {
 	if made == models.TaskEmbed {
 		return []models.Task{models.TaskEmbed, models.TaskRerank}
 	}
 	return []models.Task{made}
+}
+
+// canBeTold lists what a model may be told to do. One label classifies as well as it ranks, but
+// who has a reranker seldom means to, so it has to be asked for.
+func (m *Manifest) canBeTold() []models.Task {
+	if m.Task == models.TaskRerank && m.PairPrompt == nil {
+		return []models.Task{models.TaskRerank, models.TaskClassify}
+	}
+	return canDo(m.Task)
 }
 
 // Check reports why Open would refuse a model, as far as its files tell without loading it.
@@ -100,16 +114,13 @@ func Check(spec models.Spec) error {
 
 func checkSpec(spec models.Spec, m *Manifest) error {
 	_, err := candidates(spec, m, thisProcessor())
-	return errors.Join(checkTasks(spec.Tasks, m.Task), err)
+	return errors.Join(m.checkTasks(spec.Tasks), err)
 }
 
-func checkTasks(wanted []models.Task, made models.Task) error {
-	if made == models.TaskClassify {
-		return errors.New("it is a classifier of several labels (task classify), which this server does not serve yet")
-	}
+func (m *Manifest) checkTasks(wanted []models.Task) error {
 	for _, task := range wanted {
-		if !slices.Contains(canDo(made), task) {
-			return fmt.Errorf("tasks names %s, but the model was made for %s and can do %s", task, made, canDo(made))
+		if can := m.canBeTold(); !slices.Contains(can, task) {
+			return fmt.Errorf("tasks names %s, but the model was made for %s and can do %s", task, m.Task, can)
 		}
 	}
 	return nil
@@ -195,13 +206,20 @@ func describe(m *Manifest, c candidate, t *tokenizer.Tokenizer, company float64)
 		Provider:  c.provider,
 		Prompts:   m.promptNames(),
 		Created:   m.Created,
+		Labels:    m.labels(),
 		Checked:   models.CheckedReferences,
 	}
 	if m.derived != nil {
 		info.Checked, info.Company, info.Notes = models.CheckedCompany, company, m.notes(c.variant, company)
 	}
-	if m.Task == models.TaskEmbed {
+	switch m.Task {
+	case models.TaskEmbed:
 		info.Dimensions, info.ScoreKind = m.Dimensions, models.ScoreCosine
+	case models.TaskClassify:
+		info.ScoreKind = ""
+		fallthrough
+	default:
+		info.MultiLabel = m.activation() != softmaxed
 	}
 	return info
 }

@@ -179,10 +179,13 @@ func TestAnOpenIsRefused(t *testing.T) {
 		}, "gave a number that is not finite"},
 		"variant absent": {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Variant = "int8"; s.Runtime.Provider = "cpu" },
 			"variant int8 for provider cpu is not there, only fp32; make it with scripts/export_onnx.sh some/source --variant int8 --out DIR, where DIR is the model's folder"},
-		"variant unknown":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Variant = "fp64"; s.Runtime.Provider = "cpu" }, "variant fp64 is not known to this version, which has fp32, fp16, bf16, int8, packed, trt"},
-		"provider absent":   {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "cuda" }, "execution provider not available"},
-		"wrong task":        {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Tasks = []models.Task{models.TaskClassify} }, "tasks names classify, but the model was made for embed and can do [embed rerank]"},
-		"a classifier":      {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Task = models.TaskClassify }, "it is a classifier of several labels (task classify), which this server does not serve yet"},
+		"variant unknown": {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Variant = "fp64"; s.Runtime.Provider = "cpu" }, "variant fp64 is not known to this version, which has fp32, fp16, bf16, int8, packed, trt"},
+		"provider absent": {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "cuda" }, "execution provider not available"},
+		"wrong task":      {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Tasks = []models.Task{models.TaskClassify} }, "tasks names classify, but the model was made for embed and can do [embed rerank]"},
+		"few labels":      {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Task, m.Labels = models.TaskClassify, []string{"a"} }, "there are 1 labels for 8 logits"},
+		"an activation": {func(_ *models.Spec, _ *Deps, m *Manifest) {
+			m.Task, m.Labels, m.Activation = models.TaskClassify, numbered(fakeWidth), "tanh"
+		}, `activation is "tanh"; it must be softmax, sigmoid or none`},
 		"unknown provider":  {func(s *models.Spec, _ *Deps, _ *Manifest) { s.Runtime.Provider = "metal" }, "execution provider not available"},
 		"no tolerance":      {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Variants["fp32"] = Variant{File: "model.onnx"} }, "variant fp32 has no tolerance to check it with"},
 		"another tokenizer": {func(_ *models.Spec, _ *Deps, m *Manifest) { m.Reference[0].IDs[1]++ }, `tokenizer.json does not belong to the weights: reference 0 ("reference") gives ids [0 `},

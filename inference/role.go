@@ -63,8 +63,9 @@ func (r *role) classify(logits tensorOutput, h *hub) error {
 	r.task, r.dimensions, r.graph.output = models.TaskClassify, logits.width, logits
 	if logits.width == 1 {
 		r.task = models.TaskRerank
+		return nil
 	}
-	return nil
+	return h.checkLabels(logits.width)
 }
 
 // embed takes the vectors that the graph itself makes.

@@ -29,7 +29,7 @@ func (e *engine) openCache(spec models.CacheSpec) (err error) {
 		Size:  func(row []float32) int { return 4 * len(row) },
 		Keep:  finite,
 	}
-	if e.manifest.Task != models.TaskEmbed && !spec.Rerank {
+	if e.manifest.Task == models.TaskRerank && !spec.Rerank {
 		options.Bytes = 0
 	}
 	e.results, err = cache.New(options)

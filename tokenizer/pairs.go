@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -34,6 +35,52 @@ func (t *Tokenizer) Pairs(ctx context.Context, query string, documents []string,
 		return nil, err
 	}
 	return out, nil
+}
+
+// Input is one text, or a pair of them.
+type Input struct {
+	Text string
+	Pair *string // nil: one text
+}
+
+// Inputs encodes each input by itself: a text as Singles does, a pair as Pairs does with one
+// document. The result has len(inputs) entries, in input order. Errors are those of Singles.
+func (t *Tokenizer) Inputs(ctx context.Context, inputs []Input, tr Truncation) ([]Encoding, error) {
+	limit, err := t.limit(t.single.specials, tr)
+	if err != nil {
+		return nil, err
+	}
+	s := singles{t: t, limit: limit, tr: tr}
+	out := make([]Encoding, len(inputs))
+	err = t.gate.each(ctx, len(inputs), func(i int) (err error) {
+		if in := inputs[i]; in.Pair != nil {
+			out[i], err = t.couple(i, in.Text, *in.Pair, tr)
+		} else {
+			out[i], err = s.encode(i, Text{Text: in.Text})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// couple encodes the pair that is item i.
+func (t *Tokenizer) couple(i int, a, b string, tr Truncation) (Encoding, error) {
+	p, err := t.pairCoder(tr)
+	if err != nil {
+		return Encoding{}, err
+	}
+	if err := p.encodeQuery(a); err != nil {
+		var long *TooLongError
+		if errors.As(err, &long) {
+			long.Index, long.Query = i, false
+			return Encoding{}, long
+		}
+		return Encoding{}, atItem(i, err)
+	}
+	return p.encode(i, b)
 }
 
 // pairCoder is one call of Pairs.

@@ -86,3 +86,36 @@ func TestLongestFirstByHand(t *testing.T) {
 		require.Equal(t, [2]int{c.want1, c.want2}, [2]int{got1, got2}, "%+v", c)
 	}
 }
+
+// Texts and pairs of one list come out as by themselves, and errors name their place.
+func TestInputs(t *testing.T) {
+	tok := newFake(t, bertProcessor, 9, &fakeEncoder{})
+	pair := func(a, b string) Input { return Input{Text: a, Pair: &b} }
+	inputs := []Input{{Text: wordText(10, 3)}, pair(wordText(10, 2), wordText(20, 9)), {Text: wordText(10, 9)}, pair("", ""), pair(wordText(10, 9), wordText(20, 1))}
+	for _, side := range []Side{KeepStart, KeepEnd} {
+		got, err := tok.Inputs(t.Context(), inputs, Truncation{Side: side})
+		require.NoError(t, err)
+		for i, in := range inputs {
+			var want []Encoding
+			if in.Pair == nil {
+				want, err = tok.Singles(t.Context(), []Text{{Text: in.Text}}, "", Truncation{Side: side})
+			} else {
+				want, err = tok.Pairs(t.Context(), in.Text, []string{*in.Pair}, Truncation{Side: side})
+			}
+			require.NoError(t, err)
+			require.Equal(t, want[0], got[i])
+		}
+	}
+	var tooLong *TooLongError
+	for i := range inputs {
+		if i == 1 || i == 2 || i == 4 {
+			_, err := tok.Inputs(t.Context(), append([]Input{{}}, inputs[i]), Truncation{Refuse: true})
+			require.ErrorAs(t, err, &tooLong)
+			require.Equal(t, 1, tooLong.Index)
+			require.False(t, tooLong.Query)
+		}
+	}
+	var limit *LimitError
+	_, err := tok.Inputs(t.Context(), inputs[1:2], Truncation{Limit: 3})
+	require.ErrorAs(t, err, &limit)
+}

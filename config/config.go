@@ -9,6 +9,7 @@ package config
 
 import (
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/models"
@@ -33,17 +34,19 @@ type Config struct {
 	Tracing   Tracing `key:"tracing"`
 
 	// Each of these is a file of its own, which Files names.
-	Routing    Routing
-	Auth       Auth
-	RateLimits RateLimits
+	Routing    Routing    `key:"routing" file:"files.routing"`
+	Auth       Auth       `key:"auth" file:"files.auth"`
+	RateLimits RateLimits `key:"rate_limits" file:"files.rate_limits"`
+
+	sources []string
 }
 
 // Files names the files beside this one. The default of each may be absent, which is as good as
-// an empty file.
+// an empty file; one that was named may not.
 type Files struct {
-	Routing    string `key:"routing" def:"configs/routing.yaml" was:"ROUTER_ROUTING_PATH" doc:"upstreams and the models they serve"`
-	Auth       string `key:"auth" def:"configs/auth.yaml" was:"ROUTER_AUTH_PATH" doc:"API keys and anonymous access"`
-	RateLimits string `key:"rate_limits" def:"configs/rate_limits.yaml" was:"ROUTER_RATE_LIMITS_PATH" doc:"rate limits"`
+	Routing    string `key:"routing" def:"configs/routing.yaml" was:"ROUTER_ROUTING_PATH" doc:"file of upstreams and the models they serve; empty: none is read"`
+	Auth       string `key:"auth" def:"configs/auth.yaml" was:"ROUTER_AUTH_PATH" doc:"file of API keys and anonymous access; empty: none is read"`
+	RateLimits string `key:"rate_limits" def:"configs/rate_limits.yaml" was:"ROUTER_RATE_LIMITS_PATH" doc:"file of rate limits; empty: none is read"`
 }
 
 // Tracing is where spans go.
@@ -52,6 +55,17 @@ type Tracing struct {
 	Ratio    string `key:"ratio" def:"1" doc:"share of the requests without a traceparent that are traced, from 0 to 1; those with one follow its flag"`
 	Service  string `key:"service" def:"quadrate" env:"OTEL_SERVICE_NAME" doc:"service.name of the spans"`
 }
+
+// Share is the ratio as a number from 0 to 1.
+func (t Tracing) Share() float64 {
+	ratio, _ := parseRatio(t.Ratio)
+	return ratio
+}
+
+// Sources are the files that a configuration was read from, as absolute paths: also those that
+// may be absent and are, .env among them, and the files of secrets. A change of one may change
+// the configuration.
+func (c *Config) Sources() []string { return slices.Clone(c.sources) }
 
 // Log is what is logged and how.
 type Log struct {
@@ -122,7 +136,7 @@ type Model struct {
 	Name             string        `key:"name" need:"the model's name" doc:"the name that requests use"`
 	Aliases          []string      `key:"aliases" doc:"further names; \"default\" answers requests that name no model"`
 	Path             string        `key:"path" doc:"the model's folder, below models_dir or absolute; empty: the name's part after the last slash"`
-	Tasks            []models.Task `key:"tasks" doc:"any of embed, rerank, classify; empty: all that its files can do; this version refuses classify"`
+	Tasks            []models.Task `key:"tasks" doc:"any of embed, rerank, classify; empty: what its files are for; a reranker of one label classifies where this says so"`
 	Variant          string        `key:"variant" def:"auto" enum:"auto|fp32|fp16|bf16|int8|packed|trt" or:".onnx" doc:"which of the model's files runs, or a file's name in a folder that others wrote, such as model_O2.onnx, or on openvino the arithmetic; auto: packed or fp16 on cuda, trt on tensorrt, fp32 on a CPU, on openvino fp16 or bf16 where the processor has matrix units for them"`
 	GPUVariant       string        `key:"gpu_variant" enum:"|auto|fp32|fp16|bf16|int8|packed|trt" or:".onnx" doc:"in place of variant where a GPU runs the model; empty: variant"`
 	Pooling          string        `key:"pooling" doc:"for a folder that others wrote without a modules.json: mean, cls, lasttoken, max, mean_sqrt_len_tokens or weightedmean, several joined by commas; empty: lasttoken for decoders, else mean"`

@@ -2,8 +2,11 @@ package config
 
 import (
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +45,14 @@ func mustLoad(t *testing.T, file string, environ ...string) *Config {
 	return cfg
 }
 
+// mustLoadAll reads these files, the configuration file among them.
+func mustLoadAll(t *testing.T, files map[string]string, environ ...string) *Config {
+	t.Helper()
+	cfg, err := Load(LoadOptions{Dir: workspace(t, files), Environ: environ})
+	require.NoError(t, err)
+	return cfg
+}
+
 func TestBadFilesAreToldInFull(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.bad.yaml")
 	require.NoError(t, err)
@@ -66,14 +77,68 @@ func golden(t *testing.T, file, got string) {
 	require.Equal(t, string(want), got, "if this is right: go test ./config -update")
 }
 
+// Every file in configs is loaded as what it is: as a configuration file, or by one.
 func TestEveryShippedFileLoads(t *testing.T) {
-	files, err := filepath.Glob("../configs/*.yaml")
+	inImage := []string{"QUADRATE_FILES_ROUTING=configs/routing.yaml", "QUADRATE_FILES_AUTH=configs/auth.yaml", "QUADRATE_FILES_RATE_LIMITS=configs/rate_limits.yaml"}
+	root, err := filepath.Abs("..")
 	require.NoError(t, err)
-	require.Contains(t, files, "../"+DefaultFile)
-	for _, file := range files {
-		_, err := Load(LoadOptions{File: file})
+	loaded := map[string]bool{}
+	for file, environ := range map[string][]string{
+		DefaultFile: nil, "configs/image.yaml": inImage, "configs/examples/gateway.yaml": {"VLLM_API_KEY=x"}, "configs/examples/router.yaml": nil,
+	} {
+		cfg, err := Load(LoadOptions{File: file, Dir: root, Environ: environ})
 		require.NoError(t, err)
+		for _, source := range cfg.Sources() {
+			loaded[source] = true
+		}
 	}
+	require.NoError(t, filepath.WalkDir(filepath.Join(root, "configs"), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			require.True(t, loaded[path], "%s is not loaded", path)
+		}
+		return err
+	}))
+}
+
+// What is shipped beside the configuration file is as good as nothing.
+func TestShippedFilesBesideItHoldTheDefaults(t *testing.T) {
+	shipped, err := Load(LoadOptions{Dir: ".."})
+	require.NoError(t, err)
+	bare := mustLoad(t, minimal)
+	bare.RateLimits.TrustedProxies = []string{} // and not none at all
+	require.Equal(t, bare.Routing, shipped.Routing)
+	require.Equal(t, bare.Auth, shipped.Auth)
+	require.Equal(t, bare.RateLimits, shipped.RateLimits)
+}
+
+// What is commented out in them is right, too.
+func TestCommentsOfShippedFilesLoad(t *testing.T) {
+	files := map[string]string{DefaultFile: minimal}
+	for _, d := range documents[1:] {
+		name := root.leaf(d.named).def
+		text, err := os.ReadFile("../" + name)
+		require.NoError(t, err)
+		list := regexp.MustCompile(`(?m)^(upstreams|models|keys|classes): \[\]\n((#.*\n)+)`)
+		files[name] = list.ReplaceAllStringFunc(string(text), func(block string) string {
+			_, on, _ := strings.Cut(block, "\n")
+			return regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(on, "")
+		})
+	}
+	files["secret"] = "hunter2\n"
+	for name, text := range files {
+		files[name] = strings.ReplaceAll(text, "file:/run/secrets/openai", "file:secret")
+	}
+	cfg, err := Load(LoadOptions{Dir: workspace(t, files), Environ: []string{"VLLM_API_KEY=x"}})
+	require.NoError(t, err)
+	require.Len(t, cfg.Routing.Upstreams, 5)
+	require.Len(t, cfg.Routing.Models, 2)
+	require.Len(t, cfg.Auth.Keys, 1)
+	require.Len(t, cfg.RateLimits.Classes, 2)
+	all := Upstream{}
+	(&loader{}).fill(reflect.ValueOf(&all).Elem(), root.leaf("routing.upstreams").sub, "", func(f *field, _ string) any { return f.fallback() })
+	got := cfg.Routing.Upstreams[4]
+	got.Name, got.Type, got.URLs = "", "", nil
+	require.Equal(t, all, got, "every key with its default")
 }
 
 func TestShippedFileHoldsTheDefaults(t *testing.T) {
@@ -100,11 +165,12 @@ func TestShippedFileHoldsTheDefaults(t *testing.T) {
 }
 
 func TestShippedFileShowsEveryKey(t *testing.T) {
-	r := &reader{lookup: environment{}.lookup, problems: &LoadError{}, settings: map[string]setting{}}
+	r := &reader{schema: documents[0], lookup: environment{}.lookup, problems: &LoadError{}, settings: map[string]setting{}}
 	text, err := os.ReadFile("../" + DefaultFile)
 	require.NoError(t, err)
 	require.True(t, r.document(text))
-	for _, f := range root.leaves(true) {
+	require.Empty(t, *r.problems)
+	for _, f := range r.schema.schema.leaves(true) {
 		path := strings.Replace(f.path, "models[].", "models[0].", 1)
 		require.Contains(t, r.settings, path)
 	}
@@ -120,13 +186,23 @@ func TestBuiltInDefaults(t *testing.T) {
 		Log:       Log{Level: "info", Format: "auto"},
 		Server: Server{
 			Host: "0.0.0.0", Port: 8000, BodyLimit: 64 << 20, BytesInFlight: 512 << 20,
-			MaxInputs: 2048, MaxDocuments: 1000, MaxStateBytes: 32 << 20, DrainDelay: 2 * time.Second, GzipFrom: 1 << 20, TokenIDs: "cl100k_base",
+			AnonymousBody: 4 << 20,
+			MaxInputs:     2048, MaxDocuments: 1000, MaxStateBytes: 32 << 20, DrainDelay: 2 * time.Second, GzipFrom: 1 << 20, TokenIDs: "cl100k_base",
 		},
 		Runtime: Runtime{Provider: "auto", TensorRTCache: filepath.Join(dir, "var/trt")},
 		Models: []Model{{
 			Name: "org/tiny", Path: "tiny", Variant: "auto", Devices: []int{0},
 			Batcher: Batcher{QueueTimeout: 5 * time.Second, MaxQueuedItems: 8192}, Cache: Cache{Bytes: 64 << 20},
 		}},
+		Files:      Files{Routing: "configs/routing.yaml", Auth: "configs/auth.yaml", RateLimits: "configs/rate_limits.yaml"},
+		Tracing:    Tracing{Ratio: "1", Service: "quadrate"},
+		Routing:    Routing{Upstreams: []Upstream{}, Models: []Route{}},
+		Auth:       Auth{Anonymous: Anonymous{Enabled: true, Models: []string{"*"}}, Keys: []Key{}},
+		RateLimits: RateLimits{Store: "memory", Classes: []LimitClass{}},
+		sources: []string{
+			filepath.Join(dir, ".env"), filepath.Join(dir, DefaultFile),
+			filepath.Join(dir, "configs/routing.yaml"), filepath.Join(dir, "configs/auth.yaml"), filepath.Join(dir, "configs/rate_limits.yaml"),
+		},
 	}, cfg)
 }
 

@@ -162,8 +162,10 @@ func unknownName(name string, known []string) string {
 			return f.path + " is a list; lists are set in the file only"
 		}
 	}
-	if name == envName("models") || strings.HasPrefix(name, envName("models")+"_") {
-		return "models are listed in the file only"
+	for _, path := range root.lists() {
+		if list := envName(path); name == list || strings.HasPrefix(name, list+"_") {
+			return local(path) + " are listed in the file only"
+		}
 	}
 	own := slices.DeleteFunc(slices.Clone(known), func(s string) bool { return !strings.HasPrefix(s, prefix) })
 	if n := nearest(name, own); n != "" {

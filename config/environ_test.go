@@ -20,6 +20,14 @@ func sample(t *testing.T, f *field) (one, other string) {
 		return f.enum[len(f.enum)-1], f.enum[1]
 	case f.path == "server.host":
 		return "localhost", "127.0.0.1"
+	case within(f.path, "files"):
+		return "one.yaml", "other.yaml"
+	case f.path == "tracing.endpoint":
+		return "http://some:4318", "https://else/otlp"
+	case f.path == "tracing.ratio":
+		return "0.5", "0.25"
+	case f.path == "rate_limits.store":
+		return "redis://:secret@some:6379/1", "rediss://else:6379"
 	case f.typ.Kind() == reflect.String:
 		return "/some/where", "/else/where"
 	case f.typ.Kind() == reflect.Bool:
@@ -35,20 +43,19 @@ func sample(t *testing.T, f *field) (one, other string) {
 	return "", ""
 }
 
-// valueAt is the value of a field in cfg, by its path.
-func valueAt(cfg *Config, path string) any {
-	v, s := reflect.ValueOf(cfg).Elem(), root
-	for _, key := range strings.Split(path, ".") {
-		f := s.find(key)
-		v, s = v.Field(f.index), f.sub
+// filesWith are files in one of which a key is set; an empty path is none.
+func filesWith(path, value string) map[string]string {
+	files := map[string]string{DefaultFile: minimal, "one.yaml": "", "other.yaml": "", "configs/rate_limits.yaml": "classes: [{name: /some/where}, {name: /else/where}]\n"}
+	if path == "" {
+		return files
 	}
-	return v.Interface()
-}
-
-// fileWith is a file that sets one key.
-func fileWith(path, value string) string {
-	keys := strings.Split(path, ".")
-	return strings.Join(keys, ": {") + ": " + value + strings.Repeat("}", len(keys)-1) + "\n" + minimal
+	file := DefaultFile
+	if d := documentOf(path); d.path != "" {
+		file = root.leaf(d.named).def
+	}
+	keys := strings.Split(local(path), ".")
+	files[file] = strings.Join(keys, ": {") + ": " + value + strings.Repeat("}", len(keys)-1) + "\n" + files[file]
+	return files
 }
 
 // companion is what a key needs beside it to be valid.
@@ -72,10 +79,10 @@ func TestEveryScalarKeyIsSetByItsNames(t *testing.T) {
 		for _, name := range f.env {
 			names++
 			environ := []string{name + "=" + one, companion[f.path]}
-			require.Equal(t, want, valueAt(mustLoad(t, minimal, environ...), f.path), name)
-			require.Equal(t, want, valueAt(mustLoad(t, fileWith(f.path, other), environ...), f.path), "%s over the file", name)
+			require.Equal(t, want, valueOf(mustLoadAll(t, filesWith("", ""), environ...), f.path), name)
+			require.Equal(t, want, valueOf(mustLoadAll(t, filesWith(f.path, other), environ...), f.path), "%s over the file", name)
 		}
-		require.Equal(t, want, valueAt(mustLoad(t, fileWith(f.path, one), companion[f.path]), f.path), "in the file")
+		require.Equal(t, want, valueOf(mustLoadAll(t, filesWith(f.path, one), companion[f.path]), f.path), "in the file")
 	}
 	require.Greater(t, names, 20)
 }

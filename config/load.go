@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -11,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/spf13/viper"
+
+	"github.com/quadrate-maas/quadrate/internal/wildcard"
 )
 
 // DefaultFile is read when no other file is named, below the working directory.
@@ -32,11 +36,18 @@ type LoadOptions struct {
 
 // loader holds what one Load gathers.
 type loader struct {
-	dir      string
-	env      environment
-	file     string
+	dir string
+	env environment
+	// files holds the names of the files by their documents' paths, readable whether each is
+	// YAML of the right kind.
+	files    map[string]string
+	readable map[string]bool
+	// sources lists, as absolute paths, what was read or would be if it were there.
+	sources  []string
 	layers   *viper.Viper
-	settings map[string]setting // of the file, and what RERANK_ names set over it
+	settings map[string]setting // of the files, and what replaced names set over them
+	// defaults holds, by a field's path, what is in place of its own default.
+	defaults map[string]any
 	problems LoadError
 }
 
@@ -47,28 +58,46 @@ func Load(opts LoadOptions) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("config: working directory: %w", err)
 	}
-	l := &loader{dir: dir, layers: viper.New(), settings: map[string]setting{}}
+	l := &loader{dir: dir, layers: viper.New(), settings: map[string]setting{}, files: map[string]string{},
+		readable: map[string]bool{}, defaults: map[string]any{}, sources: []string{filepath.Join(dir, dotEnv)}}
 	l.env = readEnvironment(opts, &l.problems)
 	l.env.checkNames(&l.problems)
-	readable := l.readFile(opts.File)
-	l.readLayers()
-
-	cfg := &Config{File: l.file}
-	l.fill(reflect.ValueOf(cfg).Elem(), root, "", l.layered)
-	if readable {
-		l.applyRerank(cfg)
-		nameFolders(cfg.Models)
-		l.validate(cfg)
+	l.readable[""] = l.readMain(opts.File)
+	l.readLayers(documents[0])
+	for _, d := range documents[1:] {
+		l.readable[d.path] = l.readBeside(d)
+		l.readLayers(d)
 	}
+
+	cfg := &Config{File: l.files[""]}
+	l.defaultTimeout()
+	l.fill(reflect.ValueOf(cfg).Elem(), root, "", l.layered)
+	l.applyNames(cfg)
+	l.validate(cfg)
 	if err := l.problems.err(); err != nil {
 		return nil, err
 	}
 	l.resolvePaths(cfg)
+	trimURLs(cfg.Routing.Upstreams)
+	cfg.sources = l.sources
 	return cfg, nil
 }
 
-// readFile finds and reads the file; it reports whether there was one that is YAML.
-func (l *loader) readFile(flag string) bool {
+// applyNames applies the names of the replaced systems that add and change entries of lists.
+func (l *loader) applyNames(cfg *Config) {
+	if l.readable["routing"] {
+		l.applyRemotes(cfg)
+	}
+	if l.readable[""] && l.readable["routing"] {
+		l.applyRerank(cfg)
+	}
+	nameFolders(cfg.Models)
+	nameUpstreamModels(cfg.Routing.Models)
+}
+
+// readMain finds and reads the configuration file; it reports whether there was one that is
+// YAML.
+func (l *loader) readMain(flag string) bool {
 	name, namedBy := flag, "-config"
 	if v, ok := l.env[configName]; ok && flag == "" {
 		name, namedBy = v.value, configName
@@ -80,13 +109,39 @@ func (l *loader) readFile(flag string) bool {
 	if name == "" {
 		name, namedBy = DefaultFile, ""
 	}
-	l.file = name
+	l.files[""] = name
+	l.sources = append(l.sources, l.abs(name))
 	text, err := readBounded(l.abs(name))
 	if err != nil {
 		l.problems.add(origin{file: name}, "", "cannot be read: %v; %s", err, fileHint(l.dir, namedBy))
 		return false
 	}
-	r := &reader{file: name, lookup: l.env.lookup, problems: &l.problems, settings: l.settings}
+	return l.read(documents[0], text)
+}
+
+// readBeside reads a file that the configuration file names; it reports whether what there is
+// can be used. A default file may be absent.
+func (l *loader) readBeside(d document) bool {
+	named := l.layers.Get(d.named).(setting)
+	name := named.value.(string)
+	l.files[d.path] = name
+	if name == "" {
+		return true
+	}
+	l.sources = append(l.sources, l.abs(name))
+	text, err := readBounded(l.abs(name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && named.from == (origin{}):
+		return true
+	case err != nil:
+		l.problems.add(origin{file: name}, "", "cannot be read: %v; %s names it", err, cmp.Or(named.from.env, d.named+" of "+l.files[""]))
+		return false
+	}
+	return l.read(d, text)
+}
+
+func (l *loader) read(d document, text []byte) bool {
+	r := &reader{file: l.files[d.path], schema: d, lookup: l.env.lookup, secret: l.secret, problems: &l.problems, settings: l.settings}
 	return r.document(text)
 }
 
@@ -114,9 +169,9 @@ func readBounded(path string) ([]byte, error) {
 }
 
 // readLayers gives viper the defaults, the file's settings and the environment's.
-func (l *loader) readLayers() {
+func (l *loader) readLayers(d document) {
 	inFile := map[string]any{}
-	for _, f := range root.leaves(false) {
+	for _, f := range d.schema.leaves(false) {
 		l.layers.SetDefault(f.path, setting{value: f.fallback()})
 		if s, ok := l.settings[f.path]; ok && s.value != nil {
 			nest(inFile, f.path, s)
@@ -135,9 +190,13 @@ func (l *loader) fromEnvironment(f *field) (setting, bool) {
 	if !ok {
 		return setting{}, false
 	}
-	value, err := f.parse(v.value)
+	text, err := l.resolve(f, v.value)
+	var value any
+	if err == nil {
+		value, err = f.parse(text)
+	}
 	if err != nil {
-		l.problems.add(v.from, f.path, "%q %v", v.value, err)
+		l.problems.add(v.from, f.path, "%s%v", f.quoted(v.value), err)
 		return setting{}, false
 	}
 	return setting{value: value, from: v.from}, true
@@ -166,6 +225,9 @@ func (l *loader) listed(f *field, path string) any {
 	if s, ok := l.settings[path]; ok && s.value != nil {
 		return s.value
 	}
+	if v, ok := l.defaults[f.path]; ok {
+		return v
+	}
 	return f.fallback()
 }
 
@@ -191,6 +253,7 @@ func (l *loader) fill(dst reflect.Value, s *section, path string, get func(*fiel
 // origin is where the value in force at path was written; failing that, where what holds
 // it was.
 func (l *loader) origin(path string) origin {
+	file := l.files[documentOf(path).path]
 	if s, ok := l.layers.Get(path).(setting); ok && s.from != (origin{}) {
 		return s.from
 	}
@@ -200,7 +263,7 @@ func (l *loader) origin(path string) origin {
 		}
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
-	return origin{file: l.file}
+	return origin{file: file}
 }
 
 // nameFolders gives a model without a path the folder of its name.
@@ -212,12 +275,26 @@ func nameFolders(list []Model) {
 	}
 }
 
+// nameUpstreamModels gives a route without upstream_model its own name, so that an alias leads
+// to the same; a pattern passes on the name asked for.
+func nameUpstreamModels(list []Route) {
+	for i := range list {
+		if list[i].UpstreamModel == "" && !wildcard.Is(list[i].Name) {
+			list[i].UpstreamModel = list[i].Name
+		}
+	}
+}
+
 // resolvePaths makes paths absolute. A library without a folder is left to the system's
 // own search.
 func (l *loader) resolvePaths(cfg *Config) {
 	paths := []*string{&cfg.ModelsDir, &cfg.Runtime.OpenVINO, &cfg.Runtime.TensorRTCache, &cfg.Server.TLS.Cert, &cfg.Server.TLS.Key}
 	if strings.ContainsRune(cfg.Runtime.Library, filepath.Separator) {
 		paths = append(paths, &cfg.Runtime.Library)
+	}
+	for i := range cfg.Routing.Upstreams {
+		u := &cfg.Routing.Upstreams[i]
+		paths = append(paths, &u.CAFile, &u.ClientCert, &u.ClientKey)
 	}
 	for _, p := range paths {
 		if *p != "" {

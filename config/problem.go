@@ -15,7 +15,8 @@ type Problem struct {
 	Line int
 	// Env is the environment variable at fault, if one is.
 	Env string
-	// Path is the setting: models[1].batcher.max_items. Empty for a whole file.
+	// Path is the setting: models[1].batcher.max_items. Empty for a whole file. In the files
+	// beside the configuration file it starts within that file.
 	Path string
 	// Message says what is wrong and what would be right.
 	Message string
@@ -56,10 +57,16 @@ func (ps *LoadError) add(from origin, path, format string, args ...any) {
 }
 
 // err returns nil when there are none, else the problems in order of place: files before
-// the environment, lines ascending.
+// the environment, lines ascending. Paths, which are among all keys until now, become those
+// within their files.
 func (ps LoadError) err() error {
 	if len(ps) == 0 {
 		return nil
+	}
+	for i, p := range ps {
+		if p.Env == "" {
+			ps[i].Path = local(p.Path)
+		}
 	}
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(

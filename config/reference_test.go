@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -43,13 +44,19 @@ func TestReferencePageNamesWhatThereIs(t *testing.T) {
 	for _, r := range replacedNames {
 		known = append(known, r.name)
 	}
+	for _, r := range remotes {
+		for _, n := range r.names() {
+			known = append(known, n.name)
+		}
+	}
+	known = append(known, timeoutName)
 	prose := regexp.MustCompile("(?s)```.*?```").ReplaceAllString(string(page), "")
-	for _, name := range regexp.MustCompile(`\b(QUADRATE|GATEWAY|RERANK)_[A-Z_]+[A-Z]\b`).FindAllString(prose, -1) {
+	for _, name := range regexp.MustCompile(`\b(QUADRATE|GATEWAY|RERANK|ROUTER|QWEN3|OLLAMA|TEI|VLLM|OTEL)_[A-Z_]+[A-Z]\b`).FindAllString(prose, -1) {
 		require.Contains(t, known, name)
 	}
 }
 
-// The example with every line switched on changes nothing.
+// The example with every line switched on changes nothing, but that there are upstreams.
 func TestExampleEnvironmentHoldsTheDefaults(t *testing.T) {
 	server, err := os.ReadFile("../" + DefaultFile)
 	require.NoError(t, err)
@@ -57,8 +64,19 @@ func TestExampleEnvironmentHoldsTheDefaults(t *testing.T) {
 	require.NoError(t, err)
 	on := regexp.MustCompile(`(?m)^#([A-Z])`).ReplaceAllString(string(example), "$1")
 	dir := workspace(t, map[string]string{DefaultFile: string(server), ".env": on})
+	for _, d := range documents[1:] {
+		text, err := os.ReadFile("../" + root.leaf(d.named).def)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, root.leaf(d.named).def), text, 0o600))
+	}
 	got, err := Load(LoadOptions{Dir: dir})
 	require.NoError(t, err)
+	var names []string
+	for _, u := range got.Routing.Upstreams {
+		names = append(names, u.Name)
+	}
+	require.Equal(t, []string{"ollama", "tei", "vllm"}, names)
+	got.Routing.Upstreams, got.Routing.Models = []Upstream{}, []Route{}
 	require.NoError(t, os.Remove(filepath.Join(dir, ".env")))
 	want, err := Load(LoadOptions{Dir: dir})
 	require.NoError(t, err)
@@ -67,13 +85,21 @@ func TestExampleEnvironmentHoldsTheDefaults(t *testing.T) {
 
 func referenceTables() string {
 	var b strings.Builder
-	tables(&b, root, "")
-	b.WriteString("### Replaced names\n\n| name | default | sets | meaning |\n|---|---|---|---|\n")
+	for _, d := range documents {
+		tables(&b, d, d.schema, d.path)
+	}
+	b.WriteString("### Other names\n\n| name | default | sets | meaning |\n|---|---|---|---|\n")
 	for _, f := range root.leaves(false) {
 		for _, name := range f.env {
 			if !strings.HasPrefix(name, prefix) {
-				row(&b, name, code(f.def), "`"+f.path+"`", "as there")
+				row(&b, name, code(f.def), key(f), "as there")
 			}
+		}
+	}
+	row(&b, timeoutName, "`30`", "`upstreams[].timeout` of routing.yaml", "seconds, for entries that have no `timeout` of their own")
+	for _, r := range remotes {
+		for _, n := range r.names() {
+			row(&b, n.name, code(n.def), n.sets, n.doc)
 		}
 	}
 	for _, r := range replacedNames {
@@ -83,22 +109,35 @@ func referenceTables() string {
 	return b.String()
 }
 
+// key is a field's path for a table, with the file if it is not the configuration file.
+func key(f *field) string {
+	if d := documentOf(f.path); d.path != "" {
+		return "`" + local(f.path) + "` of " + d.file()
+	}
+	return "`" + f.path + "`"
+}
+
 // tables writes a table for the values of each section, the section's own first.
-func tables(b *strings.Builder, s *section, path string) {
-	title := map[string]string{"": "Top level", "models[]": "models[]: one entry for each local model"}[path]
-	if title == "" {
-		title = path
+func tables(b *strings.Builder, d document, s *section, path string) {
+	title := local(path)
+	switch path {
+	case d.path:
+		title = "top level"
+	case "models[]":
+		title += " (one entry for each local model)"
 	}
-	fmt.Fprintf(b, "### %s\n\n| key | default | environment | meaning |\n|---|---|---|---|\n", title)
-	for _, f := range s.fields {
-		if f.sub == nil {
-			row(b, "`"+f.path+"`", standard(f), strings.Join(f.env, ", "), meaning(f))
+	if slices.ContainsFunc(s.fields, func(f *field) bool { return f.sub == nil }) {
+		fmt.Fprintf(b, "### %s: %s\n\n| key | default | environment | meaning |\n|---|---|---|---|\n", d.file(), title)
+		for _, f := range s.fields {
+			if f.sub == nil {
+				row(b, "`"+local(f.path)+"`", standard(f), strings.Join(f.env, ", "), meaning(f))
+			}
 		}
+		b.WriteString("\n")
 	}
-	b.WriteString("\n")
 	for _, f := range s.fields {
 		if f.sub != nil {
-			tables(b, f.sub, strings.TrimSuffix(f.sub.fields[0].path, "."+f.sub.fields[0].key))
+			tables(b, d, f.sub, strings.TrimSuffix(f.sub.fields[0].path, "."+f.sub.fields[0].key))
 		}
 	}
 }
@@ -130,7 +169,7 @@ func listed(f *field) string {
 	switch {
 	case f.isList():
 		return "[" + f.def + "]"
-	case f.def == "" && f.fallback() == 0:
+	case f.def == "" && (f.typ.Kind() == reflect.Int || f.typ == typeBytes):
 		return "0"
 	}
 	return f.def
@@ -142,6 +181,14 @@ func meaning(f *field) string {
 		text += " (" + strings.TrimSpace(strings.Join(slices.DeleteFunc(slices.Clone(f.enum), func(s string) bool { return s == "" }), ", ")) + ")"
 	}
 	return text
+}
+
+// upstreamMark begins the variables of an upstream.
+func upstreamMark(r remote) string {
+	if r.enabled {
+		return "# Upstream " + r.name + " is there when this says so."
+	}
+	return "# Upstream " + r.name + " is there as soon as one of these is set, be it empty."
 }
 
 func exampleEnvironment() string {
@@ -157,9 +204,16 @@ func exampleEnvironment() string {
 		if len(f.env) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "\n# %s: %s\n", f.path, meaning(f))
+		fmt.Fprintf(&b, "\n# %s: %s\n", strings.ReplaceAll(key(f), "`", ""), meaning(f))
 		for _, name := range f.env {
 			fmt.Fprintf(&b, "#%s=%s\n", name, listed(f))
+		}
+	}
+	fmt.Fprintf(&b, "\n# upstreams[].timeout of routing.yaml, in seconds, for entries that have none of their own\n#%s=30\n", timeoutName)
+	for _, r := range remotes {
+		fmt.Fprintf(&b, "\n%s\n", upstreamMark(r))
+		for _, n := range r.names() {
+			fmt.Fprintf(&b, "# %s\n#%s=%s\n", strings.ReplaceAll(n.doc, "`", ""), n.name, n.def)
 		}
 	}
 	b.WriteString("\n# The local reranker, by the names of the systems that this one replaces.\n")

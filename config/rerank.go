@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/quadrate-maas/quadrate/internal/wildcard"
 	"github.com/quadrate-maas/quadrate/models"
 )
 
@@ -167,16 +169,39 @@ func (l *loader) applyMapping(cfg *Config, v variable) {
 	for _, alias := range slices.Sorted(maps.Keys(mapping)) {
 		model := mapping[alias]
 		i := modelIndex(cfg.Models, model)
-		if i < 0 {
+		if i >= 0 {
+			m := &cfg.Models[i]
+			l.addAlias(m.Name, &m.Aliases, alias, modelPath(i), v.from)
+		} else if !l.aliasOfRoute(&cfg.Routing, alias, model, v.from) {
 			l.problems.add(v.from, "", "alias %q leads to %q, and no model has that name", alias, model)
-			continue
 		}
-		m := &cfg.Models[i]
-		if alias == m.Name || slices.Contains(m.Aliases, alias) {
-			continue
-		}
-		at := fmt.Sprintf("%s.aliases[%d]", modelPath(i), len(m.Aliases))
-		l.settings[at] = setting{from: v.from}
-		m.Aliases = append(m.Aliases, alias)
 	}
+}
+
+func (l *loader) addAlias(name string, aliases *[]string, alias, at string, from origin) {
+	if alias == name || slices.Contains(*aliases, alias) {
+		return
+	}
+	l.settings[fmt.Sprintf("%s.aliases[%d]", at, len(*aliases))] = setting{from: from}
+	*aliases = append(*aliases, alias)
+}
+
+// aliasOfRoute makes alias lead to a routed model. Where only a pattern fits the model, it gets
+// a route of its own.
+func (l *loader) aliasOfRoute(r *Routing, alias, model string, from origin) bool {
+	if i := routeIndex(r.Models, model); i >= 0 {
+		route := &r.Models[i]
+		l.addAlias(route.Name, &route.Aliases, alias, routePath(i), from)
+		return true
+	}
+	i := slices.IndexFunc(r.Models, func(route Route) bool { return wildcard.Match(route.Name, model) })
+	if i < 0 {
+		return false
+	}
+	route := r.Models[i]
+	route.Name, route.Aliases = alias, nil
+	route.UpstreamModel = cmp.Or(route.UpstreamModel, model)
+	l.settings[routePath(len(r.Models))] = setting{from: from}
+	r.Models = append(r.Models, route)
+	return true
 }

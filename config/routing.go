@@ -19,7 +19,7 @@ type Upstream struct {
 	Name             string        `key:"name" need:"the upstream's name" doc:"name in models[].upstream, errors, logs and metrics"`
 	Type             string        `key:"type" need:"what kind of server it is" enum:"ollama|tei|vllm|infinity|openai|cohere|jina|quadrate" doc:"the kind of server"`
 	URLs             []string      `key:"urls" doc:"base URLs; several are balanced; dns+http://host:port stands for every address of the name"`
-	APIKey           string        `key:"api_key" doc:"key sent to the upstream; ${NAME} and file:/path are read"`
+	APIKey           string        `key:"api_key" secret:"true" doc:"key sent to the upstream; ${NAME} and file:/path are read"`
 	Headers          []Header      `key:"headers" doc:"further headers sent to the upstream"`
 	Timeout          time.Duration `key:"timeout" def:"30s" min:"1ms" doc:"time for one request to the upstream, from dialling to the last byte; ROUTER_REQUEST_TIMEOUT_SECONDS is its default"`
 	ConnectTimeout   time.Duration `key:"connect_timeout" def:"5s" min:"1ms" doc:"time to connect, TLS included"`
@@ -38,13 +38,13 @@ type Upstream struct {
 	ClientCert       string        `key:"client_cert" doc:"PEM file of the certificate shown to the upstream"`
 	ClientKey        string        `key:"client_key" doc:"PEM file of its private key"`
 	KeepAlive        string        `key:"keep_alive" doc:"ollama: how long it keeps a model loaded after a request, such as 10m, or -1 for ever; empty: its own setting"`
-	Managed          *Managed      `key:"managed" doc:"refused by this version"`
+	Managed          *Managed      `key:"managed" refused:"managed containers come with a later version; start the server yourself and name it in urls" doc:"refused by this version"`
 }
 
 // Header is one HTTP header.
 type Header struct {
 	Name  string `key:"name" need:"the header's name" doc:"the header's name"`
-	Value string `key:"value" doc:"its value; ${NAME} and file:/path are read"`
+	Value string `key:"value" secret:"true" doc:"its value; ${NAME} and file:/path are read"`
 }
 
 // Route is a model, or all models whose names match a pattern, that an upstream serves.
@@ -52,7 +52,7 @@ type Route struct {
 	Name          string        `key:"name" need:"the model's name" doc:"the name that requests use; * stands for any characters"`
 	Aliases       []string      `key:"aliases" doc:"further names"`
 	Upstream      string        `key:"upstream" need:"an upstream's name" doc:"who serves it"`
-	UpstreamModel string        `key:"upstream_model" doc:"the upstream's name of the model; empty: the name asked for"`
+	UpstreamModel string        `key:"upstream_model" doc:"the upstream's name of the model; empty: name, and where that has a * the name asked for"`
 	Tasks         []models.Task `key:"tasks" def:"embed" need:"at least one task" doc:"any of embed, rerank, classify"`
 	Enabled       bool          `key:"enabled" def:"true" doc:"false: listed by no one and refused, unless allow_disabled_models"`
 	Fallback      []string      `key:"fallback" doc:"who is asked in turn when the upstream fails: upstreams, under the same upstream_model, or models of any kind, local ones too"`

@@ -28,12 +28,18 @@ type field struct {
 	// or is the ending of values that are allowed beside those of enum.
 	or       string
 	min, max string
+	// file is the key that names the file this section is in; empty: where its parent is.
+	file string
+	// refused says why the key may not be there.
+	refused string
+	// secret keeps the value out of errors, and lets it be in a file of its own.
+	secret bool
 	// env names the environment variables that set the key, first wins; empty for lists
 	// and for what is in a list.
 	env []string
 }
 
-// root is the schema of the whole file.
+// root is the schema of all files: of the configuration file, and of those that it names.
 var root = schemaOf(reflect.TypeFor[Config](), "", true)
 
 func schemaOf(t reflect.Type, prefix string, named bool) *section {
@@ -45,7 +51,8 @@ func schemaOf(t reflect.Type, prefix string, named bool) *section {
 			continue
 		}
 		f := &field{key: key, path: prefix + key, index: i, typ: sf.Type, def: sf.Tag.Get("def"),
-			need: sf.Tag.Get("need"), doc: sf.Tag.Get("doc"), min: sf.Tag.Get("min"), max: sf.Tag.Get("max")}
+			need: sf.Tag.Get("need"), doc: sf.Tag.Get("doc"), min: sf.Tag.Get("min"), max: sf.Tag.Get("max"),
+			file: sf.Tag.Get("file"), refused: sf.Tag.Get("refused"), secret: sf.Tag.Get("secret") == "true"}
 		if enum, ok := sf.Tag.Lookup("enum"); ok {
 			f.enum, f.or = strings.Split(enum, "|"), sf.Tag.Get("or")
 		}
@@ -80,6 +87,16 @@ func (s *section) find(key string) *field {
 	return nil
 }
 
+// leaf returns the field at a path without lists, which must exist.
+func (s *section) leaf(path string) *field {
+	key, rest, deeper := strings.Cut(path, ".")
+	f := s.find(key)
+	if deeper {
+		return f.sub.leaf(rest)
+	}
+	return f
+}
+
 func (s *section) keys() []string {
 	keys := make([]string, len(s.fields))
 	for i, f := range s.fields {
@@ -98,6 +115,20 @@ func (s *section) leaves(elements bool) []*field {
 			all = append(all, f)
 		case !f.isList() || elements:
 			all = append(all, f.sub.leaves(elements)...)
+		}
+	}
+	return all
+}
+
+// lists are the paths of the lists of mappings below s, but for those within others.
+func (s *section) lists() []string {
+	var all []string
+	for _, f := range s.fields {
+		switch {
+		case f.sub != nil && f.isList():
+			all = append(all, f.path)
+		case f.sub != nil:
+			all = append(all, f.sub.lists()...)
 		}
 	}
 	return all

@@ -1,3 +1,135 @@
 package config
 
-import _ "github.com/fsnotify/fsnotify"
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// Files are looked at when nothing has happened in their folders for settle, or after longest
+// if something happens all the time.
+const (
+	settle  = 100 * time.Millisecond
+	longest = time.Second
+)
+
+// Watch calls changed whenever the content of one of the files has changed, until ctx ends;
+// then it returns nil. An error says that the files cannot be watched, now or any more.
+//
+// It watches the files' folders, and those that links lead to, not the files: an editor puts a
+// new file in the old one's place, and Kubernetes turns a link of a folder's. A file that is not
+// there may come. Several changes in a row are one, and a file that is written anew with the same
+// content has not changed.
+func Watch(ctx context.Context, files []string, changed func()) error {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("config: watching files: %w", err)
+	}
+	defer w.Close() //nolint:errcheck // nothing is lost
+	t := &watched{files: files, add: w.Add}
+	if _, err := t.look(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	debounce(ctx, w.Events, w.Errors, func() {
+		var differs bool
+		if differs, err = t.look(); err != nil {
+			cancel()
+		} else if differs {
+			changed()
+		}
+	})
+	return err
+}
+
+// debounce calls look when events have settled, until ctx ends or the events do. An error is as
+// good as an event: events may have been lost.
+func debounce(ctx context.Context, events <-chan fsnotify.Event, faults <-chan error, look func()) {
+	var due <-chan time.Time
+	var first time.Time
+	for {
+		open := true
+		select {
+		case <-ctx.Done():
+			return
+		case <-due:
+			due = nil
+			look()
+			continue
+		case _, open = <-events:
+		case _, open = <-faults:
+		}
+		if !open {
+			return
+		}
+		if due == nil {
+			first = time.Now()
+		}
+		due = time.After(min(settle, longest-time.Since(first)))
+	}
+}
+
+// watched is what Watch knows of the files.
+type watched struct {
+	files []string
+	add   func(folder string) error
+	seen  map[string][sha256.Size]byte // the content of those that can be read
+}
+
+// look reads the files and watches the folders that they are in now. It reports whether content
+// differs from that of the last look.
+func (t *watched) look() (differs bool, err error) {
+	// Watch first, read then: what changes in between makes an event.
+	for _, file := range t.files {
+		for _, folder := range folders(file) {
+			if err := t.add(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return false, fmt.Errorf("config: watching %s: %w", folder, err)
+			}
+		}
+	}
+	now := map[string][sha256.Size]byte{}
+	for _, file := range t.files {
+		if content, err := readBounded(file); err == nil {
+			now[file] = sha256.Sum256(content)
+		}
+	}
+	differs = len(now) != len(t.seen)
+	for file, sum := range now {
+		if before, there := t.seen[file]; !there || before != sum {
+			differs = true
+		}
+	}
+	t.seen = now
+	return differs, nil
+}
+
+// folders are those in which a change may change what the file's path leads to: its own, and
+// those of all links on the way. One that is not there is replaced by the nearest that is.
+func folders(file string) []string {
+	const links = 40 // as many as Linux follows
+	var all []string
+	for range links {
+		folder := filepath.Dir(file)
+		for _, err := os.Stat(folder); err != nil && folder != filepath.Dir(folder); _, err = os.Stat(folder) {
+			folder = filepath.Dir(folder)
+		}
+		all = append(all, folder)
+		to, err := os.Readlink(file)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(file), to)
+		}
+		file = to
+	}
+	return all
+}

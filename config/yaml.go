@@ -22,7 +22,9 @@ type setting struct {
 // is read once, with every key's own case and line.
 type reader struct {
 	file     string
+	schema   document
 	lookup   func(name string) (string, bool)
+	secret   func(text string) (string, error)
 	problems *LoadError
 	// settings holds values by path. A mapping or list has an entry for its place: the
 	// value of a list of mappings is its length, that of its elements whether it could be read.
@@ -31,21 +33,24 @@ type reader struct {
 
 func (r *reader) at(n *yaml.Node) origin { return origin{file: r.file, line: n.Line} }
 
-// document reads text against the whole schema; it reports whether there was one document to read.
+// document reads text against its schema; it reports whether there was one document to read.
+// Only the configuration file must say something.
 func (r *reader) document(text []byte) bool {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, next yaml.Node
 	err := decoder.Decode(&doc)
 	if errors.Is(err, io.EOF) || err == nil && isNull(doc.Content[0]) {
-		r.problems.add(origin{file: r.file}, "", "the file is empty; %s is a working example", DefaultFile)
-		return false
+		if r.schema.path == "" {
+			r.problems.add(origin{file: r.file}, "", "the file is empty; %s is a working example", DefaultFile)
+		}
+		return r.schema.path != ""
 	}
 	if err == nil {
 		err = decoder.Decode(&next)
 	}
 	switch {
 	case errors.Is(err, io.EOF):
-		return r.mapping(doc.Content[0], root, "")
+		return r.mapping(doc.Content[0], r.schema.schema, r.schema.path)
 	case err != nil:
 		r.syntax(text, err)
 	default:
@@ -97,7 +102,7 @@ func (r *reader) mapping(n *yaml.Node, s *section, path string) bool {
 			r.field(key, value, f, join(path, f.key))
 			continue
 		}
-		r.problems.add(r.at(key), path, "%s", unknownKey(key, s))
+		r.problems.add(r.at(key), path, "%s", r.unknownKey(key, s))
 	}
 	return true
 }
@@ -106,6 +111,8 @@ func (r *reader) field(key, value *yaml.Node, f *field, path string) {
 	value = target(value)
 	r.settings[path] = setting{from: r.at(key)}
 	switch {
+	case f.refused != "":
+		r.problems.add(r.at(key), path, "%s", f.refused)
 	case f.sub == nil && f.isList():
 		r.list(value, f, path)
 	case f.sub == nil:
@@ -170,19 +177,21 @@ func (r *reader) value(n *yaml.Node, f *field, path string) (v any, ok bool) {
 		return nil, false
 	}
 	text, err := expand(n.Value, r.lookup)
-	if err != nil {
-		r.problems.add(r.at(n), path, "%q %v", n.Value, err)
-		return nil, false
+	if err == nil && f.secret {
+		text, err = r.secret(text)
 	}
-	if v, err = f.parse(text); err != nil {
+	if err == nil {
+		v, err = f.parse(text)
+	}
+	if err != nil {
 		// n.Value and not text: what a variable holds may be a secret.
-		r.problems.add(r.at(n), path, "%q %v", n.Value, err)
+		r.problems.add(r.at(n), path, "%s%v", f.quoted(n.Value), err)
 		return nil, false
 	}
 	return v, true
 }
 
-func unknownKey(key *yaml.Node, s *section) string {
+func (r *reader) unknownKey(key *yaml.Node, s *section) string {
 	name := key.Value
 	lower := strings.ToLower(name)
 	switch {
@@ -193,15 +202,34 @@ func unknownKey(key *yaml.Node, s *section) string {
 	case s.find(lower) != nil:
 		return fmt.Sprintf("unknown key %q: keys are in lower case, write %s", name, lower)
 	}
-	for _, f := range root.leaves(true) {
-		if f.key == lower {
-			return fmt.Sprintf("unknown key %q here: did you mean %s?", name, f.path)
-		}
+	if home := r.schema.home(lower); home != "" {
+		return fmt.Sprintf("unknown key %q here: did you mean %s?", name, home)
 	}
 	if n := nearest(name, s.keys()); n != "" {
 		return fmt.Sprintf("unknown key %q: did you mean %s?", name, n)
 	}
+	for _, d := range documents {
+		if home := d.home(lower); home != "" {
+			return fmt.Sprintf("unknown key %q here: did you mean %s of %s?", name, home, d.file())
+		}
+		if d.path == lower {
+			return fmt.Sprintf("unknown key %q here: that is a file of its own, which %s names", name, d.named)
+		}
+	}
 	return fmt.Sprintf("unknown key %q: allowed here are %s", name, strings.Join(s.keys(), ", "))
+}
+
+// home is the first place of a key in the document, or empty.
+func (d document) home(key string) string {
+	for _, f := range d.schema.leaves(true) {
+		if f.key == key {
+			return local(f.path)
+		}
+	}
+	if d.path != "" && d.schema.find(key) != nil {
+		return key
+	}
+	return ""
 }
 
 // target follows an alias to its anchor.

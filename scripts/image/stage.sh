@@ -31,6 +31,7 @@ CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$
 cp "$library"/libonnxruntime*.so "$out/usr/local/lib/"
 cp LICENSE "$library"/onnxruntime-*.txt "$out/usr/local/share/doc/quadrate/"
 cp configs/image.yaml "$out/etc/quadrate/server.yaml"
+cp configs/{routing,auth,rate_limits}.yaml "$out/etc/quadrate/"
 # Upstreams and callers over TLS are checked against the usual authorities.
 if [ -f /etc/ssl/certs/ca-certificates.crt ]; then cp -L /etc/ssl/certs/ca-certificates.crt "$out/etc/ssl/certs/"; fi
 scripts/export_onnx.sh var/src/all-MiniLM-L6-v2 --source sentence-transformers/all-MiniLM-L6-v2 \

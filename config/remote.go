@@ -1,0 +1,213 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+// timeoutName is the default of upstreams[].timeout, in seconds.
+const timeoutName = "ROUTER_REQUEST_TIMEOUT_SECONDS"
+
+// remote is an upstream that environment variables of replaced systems make.
+type remote struct {
+	name, kind string
+	// variables begin with prefix.
+	prefix string
+	url    string // the default
+	// enabled: the upstream is there when the variable ENABLED is true, and else as soon as
+	// one of its variables is set.
+	enabled bool
+	// model is the one model when it is set by MODEL; else MODELS lists them.
+	model string
+	// any is the route where no model is named.
+	any   string
+	tasks []models.Task
+	// refused are the variables of managed containers.
+	refused []string
+}
+
+var remotes = []remote{
+	{name: "qwen3", kind: "openai", prefix: "QWEN3_", url: "http://localhost:8081", enabled: true, model: "Qwen/Qwen3-Embedding-0.6B", tasks: []models.Task{models.TaskEmbed}},
+	{name: "ollama", kind: "ollama", prefix: "OLLAMA_", url: "http://localhost:11434", any: "*", tasks: []models.Task{models.TaskEmbed}},
+	{name: "tei", kind: "tei", prefix: "TEI_", url: "http://localhost:8080", any: "tei", tasks: models.Tasks(), refused: []string{"DOCKER_IMAGE"}},
+	{name: "vllm", kind: "vllm", prefix: "VLLM_", url: "http://localhost:8081", any: "*", tasks: models.Tasks(), refused: []string{"DOCKER_IMAGE", "ARGS"}},
+}
+
+// remoteName is an environment variable of a remote, for the reference.
+type remoteName struct{ name, def, sets, doc string }
+
+// names lists the remote's variables.
+func (r remote) names() []remoteName {
+	at := "upstream `" + r.name + "`"
+	var all []remoteName
+	add := func(name, def, sets, doc string) {
+		all = append(all, remoteName{r.prefix + name, def, sets, doc})
+	}
+	if r.enabled {
+		add("ENABLED", "false", at, "true: there is an upstream `"+r.name+"`, type "+r.kind+", which replaces the entry of that name")
+		add("API_KEY", "", "`api_key`", "its key, or file:/path of one")
+	}
+	add("BASE_URL", r.url, "`urls`", "its base URL")
+	if r.model != "" {
+		add("MODEL", r.model, "`models[]`", "the model that it serves")
+		return all
+	}
+	unnamed := "empty: every name that no other model has, and the upstream lists what it serves"
+	if r.any != "*" {
+		unnamed = "empty: the one model is called `" + r.any + "`"
+	}
+	add("MODELS", "", "`models[]`", "models that it serves, separated by commas; "+unnamed+"; routes in the file that lead to it come in place of that")
+	for _, name := range r.refused {
+		add(name, "", at, "for managed containers, which this version does not have; anything but empty is refused")
+	}
+	return all
+}
+
+// first is the first variable that is set.
+func (r remote) first(env environment) (variable, bool) {
+	for _, n := range r.names() {
+		if v, ok := env[n.name]; ok {
+			return v, true
+		}
+	}
+	return variable{}, false
+}
+
+// defaultTimeout takes the default of upstreams[].timeout from its variable.
+func (l *loader) defaultTimeout() {
+	v, ok := l.env[timeoutName]
+	if !ok {
+		return
+	}
+	seconds, err := strconv.ParseFloat(v.value, 64)
+	timeout := time.Duration(seconds * float64(time.Second))
+	if err != nil || timeout < time.Millisecond || seconds > 1e6 {
+		l.problems.add(v.from, "", "%q is not a number of seconds above 0, such as 30", v.value)
+		return
+	}
+	l.defaults["routing.upstreams[].timeout"] = timeout
+}
+
+// applyRemotes adds the upstreams that the environment makes, in place of the file's entries of
+// their names.
+func (l *loader) applyRemotes(cfg *Config) {
+	for _, r := range remotes {
+		v, ok := r.first(l.env)
+		if r.enabled {
+			v, ok = l.enabled(r)
+		}
+		if !ok {
+			continue
+		}
+		l.refuseManaged(r)
+		l.addUpstream(&cfg.Routing, r, v.from)
+		l.addRoutes(&cfg.Routing, r, v.from)
+	}
+}
+
+func (l *loader) enabled(r remote) (variable, bool) {
+	v, ok := l.env[r.prefix+"ENABLED"]
+	if !ok {
+		return v, false
+	}
+	on, err := parseBool(v.value)
+	if err != nil {
+		l.problems.add(v.from, "", "%q %v", v.value, err)
+	}
+	return v, on
+}
+
+func (l *loader) refuseManaged(r remote) {
+	for _, name := range r.refused {
+		if v := l.env[r.prefix+name]; v.value != "" {
+			l.problems.add(v.from, "", "managed containers come with a later version; leave it empty to use the server at %sBASE_URL", r.prefix)
+		}
+	}
+}
+
+func upstreamPath(i int) string { return fmt.Sprintf("routing.upstreams[%d]", i) }
+
+func routePath(i int) string { return fmt.Sprintf("routing.models[%d]", i) }
+
+func (l *loader) addUpstream(routing *Routing, r remote, from origin) {
+	i := slices.IndexFunc(routing.Upstreams, func(u Upstream) bool { return u.Name == r.name })
+	if i < 0 {
+		i = len(routing.Upstreams)
+		routing.Upstreams = append(routing.Upstreams, Upstream{})
+	}
+	at := upstreamPath(i)
+	for path := range l.settings {
+		if within(path, at) {
+			delete(l.settings, path)
+		}
+	}
+	u := Upstream{}
+	l.fill(reflect.ValueOf(&u).Elem(), root.leaf("routing.upstreams").sub, at, l.listed)
+	l.settings[at] = setting{from: from}
+	u.Name, u.Type, u.URLs = r.name, r.kind, []string{r.url}
+	if v, ok := l.env[r.prefix+"BASE_URL"]; ok {
+		l.settings[at+".urls"] = setting{from: v.from}
+		u.URLs[0] = v.value
+	}
+	if v, ok := l.env[r.prefix+"API_KEY"]; ok && r.enabled {
+		var err error
+		l.settings[at+".api_key"] = setting{from: v.from}
+		if u.APIKey, err = l.secret(v.value); err != nil {
+			l.problems.add(v.from, at+".api_key", "%v", err)
+		}
+	}
+	routing.Upstreams[i] = u
+}
+
+// addRoutes adds the models that the environment names. Where it names none, routes of the file
+// that lead to the upstream are enough.
+func (l *loader) addRoutes(routing *Routing, r remote, from origin) {
+	names, named := []string{r.model}, l.env[r.prefix+"MODEL"]
+	if v, ok := l.env[r.prefix+"MODEL"]; ok {
+		names[0] = v.value
+	}
+	if r.model == "" {
+		named = l.env[r.prefix+"MODELS"]
+		names = splitList(named.value)
+	}
+	if len(names) == 0 {
+		if slices.ContainsFunc(routing.Models, func(route Route) bool { return route.Upstream == r.name }) {
+			return
+		}
+		names = []string{r.any}
+	}
+	if named.from != (origin{}) {
+		from = named.from
+	}
+	for _, name := range names {
+		if slices.ContainsFunc(routing.Models, func(route Route) bool { return route.Upstream == r.name && route.Name == name }) {
+			continue
+		}
+		at, route := routePath(len(routing.Models)), Route{}
+		l.fill(reflect.ValueOf(&route).Elem(), root.leaf("routing.models").sub, at, l.listed)
+		route.Name, route.Upstream, route.Tasks = name, r.name, slices.Clone(r.tasks)
+		l.settings[at] = setting{from: from}
+		routing.Models = append(routing.Models, route)
+	}
+}
+
+func splitList(text string) []string {
+	var all []string
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			all = append(all, part)
+		}
+	}
+	return all
+}
+
+// routeIndex finds a route by its name or an alias, patterns apart; -1 if there is none.
+func routeIndex(list []Route, name string) int {
+	return slices.IndexFunc(list, func(r Route) bool { return r.Name == name || slices.Contains(r.Aliases, name) })
+}

@@ -189,7 +189,7 @@ func TestWhatModelsAreAsked(t *testing.T) {
 		`"input":["x"],"truncate":"start"`:                 {Inputs: text, Truncate: models.TruncateStart},
 		`"input":["x"],"truncate":"END"`:                   {Inputs: text},
 		`"input":["x"],"truncate":true`:                    {Inputs: text},
-		`"input":["x"],"truncate":null,"normalize":null,"prompt_name":null,"input_type":null,"unknown":{"a":[1,{}]}`: {Inputs: text},
+		`"input":["x"],"truncate":null,"normalize":null,"prompt_name":null,"input_type":null,"unknown":{"a":[1,{}]}`: {Inputs: text, Extra: extras(`unknown`, `{"a":[1,{}]}`)},
 		`"input":[1,2]`:                         {Inputs: []models.Input{{IDs: []uint32{1, 2}}}},
 		`"input":[[1],[]]`:                      {Inputs: []models.Input{{IDs: []uint32{1}}, {IDs: []uint32{}}}},
 		`"input":["\u0000\ufeff\u200b\ud800é"]`: {Inputs: []models.Input{{Text: "\x00\ufeff\u200b\ufffdé"}}},
@@ -200,13 +200,14 @@ func TestWhatModelsAreAsked(t *testing.T) {
 		require.Equal(t, "127.0.0.1", embed.Caller.Tag)
 		require.NotNil(t, embed.Caller.Gone)
 		embed.Caller = models.Caller{}
+		want.Form, want.Extra.Dialect = models.FormNumbers, models.DialectOpenAI
 		require.Equal(t, want, embed, body)
 	}
 	docs := []string{"x", "y"}
 	reranks := map[string]models.RerankRequest{
 		`"documents":["x","y"]`: {Query: "q", Documents: docs},
 		`"documents":[{"text":"x","id":7},"y"],"truncation":false,"max_tokens_per_doc":5,"raw_scores":true,"max_chunks_per_doc":10`: {
-			Query: "q", Documents: docs, Truncate: models.TruncateNone, MaxTokensPerDoc: 5, Raw: true},
+			Query: "q", Documents: docs, Truncate: models.TruncateNone, MaxTokensPerDoc: 5, Raw: true, Extra: extras("max_chunks_per_doc", "10")},
 		`"documents":["x","y"],"max_tokens_per_doc":null,"top_n":null,"top_k":0,"rank_fields":null,"return_documents":null`: {Query: "q", Documents: docs},
 		`"texts":["x","y"],"truncate":true,"truncation_direction":"Left"`:                                                   {Query: "q", Documents: docs, Truncate: models.TruncateStart},
 		`"texts":["x","y"],"truncate":false,"truncation_direction":"left"`:                                                  {Query: "q", Documents: docs, Truncate: models.TruncateNone},
@@ -216,8 +217,21 @@ func TestWhatModelsAreAsked(t *testing.T) {
 		require.Equal(t, 200, got.status, got.body)
 		require.NotNil(t, rerank.Caller.Gone)
 		rerank.Caller = models.Caller{}
+		want.Extra.Dialect = models.DialectCohere
+		if strings.Contains(body, "texts") {
+			want.Extra.Dialect = models.DialectTEI
+		}
 		require.Equal(t, want, rerank, body)
 	}
+}
+
+// extras are unknown fields: a name, its JSON, and so on.
+func extras(words ...string) models.Extra {
+	var e models.Extra
+	for i := 0; i < len(words); i += 2 {
+		e.Fields = append(e.Fields, models.ExtraField{Name: words[i], JSON: []byte(words[i+1])})
+	}
+	return e
 }
 
 func TestCacheControl(t *testing.T) {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -29,6 +28,7 @@ type reranking struct {
 	maxTokens       int
 	rankFields      []string
 	truncation      truncation
+	extra           models.Extra
 }
 
 // documentList is the documents of one request.
@@ -45,8 +45,8 @@ func (s *Server) cohereRerank(ctx context.Context, x *call) error {
 	if err != nil {
 		return err
 	}
-	var r reranking
-	if err := decodeObject(data, s.rerankField(&r)); err != nil {
+	r := reranking{extra: models.Extra{Dialect: models.DialectCohere}}
+	if err := decodeRequest(data, &r.extra, s.rerankField(&r)); err != nil {
 		return err
 	}
 	return s.answerCohere(ctx, x, &r)
@@ -61,7 +61,7 @@ func (s *Server) answerCohere(ctx context.Context, x *call, r *reranking) error 
 	return nil
 }
 
-func (s *Server) rerankField(q *reranking) func(r *jsonReader, name string) (bool, error) {
+func (s *Server) rerankField(q *reranking) fieldReader {
 	return func(r *jsonReader, name string) (known bool, err error) {
 		switch name {
 		case "model":
@@ -231,8 +231,9 @@ func (s *Server) rerank(ctx context.Context, x *call, r *reranking, field string
 		Truncate:        r.truncation.mode(),
 		MaxTokensPerDoc: r.maxTokens,
 		Caller:          x.caller(),
+		Extra:           r.extra,
 	})
-	x.event.Usage, x.event.Timing = result.Usage, result.Timing // as far as a failure knows them
+	x.note(result.Usage, result.Timing) // as far as a failure knows them
 	if err != nil {
 		return "", none, err
 	}
@@ -258,11 +259,7 @@ func (s *Server) checkReranking(r *reranking, field string, l *documentList) err
 
 // ranked is the documents' indices by score, ties by index, and no more than were asked for.
 func (r *reranking) ranked(scores []float32) []int {
-	order := make([]int, len(scores))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
+	order := ordered(scores)
 	limit := r.topN
 	if limit == 0 {
 		limit = r.topK

@@ -86,6 +86,46 @@ func appendUsage(b []byte, u models.Usage) []byte {
 	return append(b, '}')
 }
 
+// count is the number of vectors in a result.
+func count(result models.EmbedResult) int { return max(len(result.Vectors), len(result.Literals)) }
+
+// sizeOf is about what the vectors of a result take as JSON.
+func sizeOf(result models.EmbedResult, base64 bool) int {
+	bytes, perNumber := 0, digitsPerNumber
+	if base64 {
+		perNumber = base64PerNumber
+	}
+	for _, v := range result.Vectors {
+		bytes += perNumber * len(v)
+	}
+	for _, literal := range result.Literals {
+		bytes += len(literal)
+	}
+	return bytes
+}
+
+// appendEmbedding writes one vector of a result, as its model wrote it where it did.
+func appendEmbedding(b []byte, result models.EmbedResult, i int, base64 bool) []byte {
+	switch {
+	case result.Literals != nil:
+		return append(b, result.Literals[i]...)
+	case base64:
+		return appendBase64(b, result.Vectors[i])
+	}
+	return appendVector(b, result.Vectors[i])
+}
+
+// checkEmbeddings is checkVectors, for a result that may be literals of the form asked for.
+func checkEmbeddings(result models.EmbedResult, form models.VectorForm, inputs int) error {
+	if result.Literals == nil {
+		return checkVectors(result.Vectors, inputs)
+	}
+	if len(result.Literals) != inputs || result.Vectors != nil || form == models.FormVectors {
+		return models.Errorf(models.KindInternal, "the model answered %d literals and %d vectors of %d inputs", len(result.Literals), len(result.Vectors), inputs)
+	}
+	return nil
+}
+
 // checkVectors refuses what no client could read: a vector too few, or a number that JSON
 // cannot hold.
 func checkVectors(vectors [][]float32, inputs int) error {

@@ -179,10 +179,11 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 	require.Equal(t, 404, got.status)
 	golden(t, "error_unknown_route", got.body)
 	require.Empty(t, w.lastEvent(t).Route)
-	for _, path := range []string{"/", "/v1", "/v1/Embeddings", "/v1/embeddings/x", "/%ff"} {
+	for _, path := range []string{"/v1", "/v1/Embeddings", "/v1/embeddings/x", "/%ff"} {
 		require.Equal(t, 404, w.get(t, path).status, path)
 	}
 	require.Equal(t, 200, w.post(t, "/v1/embeddings/", `{"input":"x"}`).status, "a slash at the end does no harm")
+	require.Equal(t, 405, w.get(t, "/").status, "TEI's POST / is there, and its health is /health")
 	got = w.get(t, "/v1/embeddings")
 	require.Equal(t, 405, got.status)
 	require.Equal(t, "POST", got.header.Get("Allow"))

@@ -9,9 +9,15 @@ import (
 	"github.com/quadrate-maas/quadrate/models"
 )
 
-// decodeObject walks over the body's object. A field for which field returns false is unknown
-// and skipped.
-func decodeObject(data []byte, field func(r *jsonReader, name string) (known bool, err error)) error {
+// fieldReader takes the value of a field by its name. For one that it does not know it returns
+// false and takes nothing.
+type fieldReader func(r *jsonReader, name string) (known bool, err error)
+
+// decodeObject walks over the body's object. A field that is unknown is skipped.
+func decodeObject(data []byte, field fieldReader) error { return decodeRequest(data, nil, field) }
+
+// decodeRequest is decodeObject that keeps unknown fields in extra, unless that is nil.
+func decodeRequest(data []byte, extra *models.Extra, field fieldReader) error {
 	r := newJSONReader(data)
 	if r.space(); r.pos == len(r.data) {
 		return syntaxError("the body is empty; it must be a JSON object")
@@ -26,7 +32,7 @@ func decodeObject(data []byte, field func(r *jsonReader, name string) (known boo
 	err = r.object(func(name string) error {
 		known, err := field(r, name)
 		if err == nil && !known {
-			_, err = r.skip()
+			err = r.extraField(name, extra)
 		}
 		return err
 	})

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"slices"
@@ -22,17 +23,34 @@ type embedding struct {
 	inputType  string
 	normalize  bool
 	truncation truncation
+	// form is how the answer writes vectors; extra is for upstreams of the request's dialect.
+	form  models.VectorForm
+	extra models.Extra
+}
+
+// formOf is how vectors are written in OpenAI's words.
+func formOf(base64 bool) models.VectorForm {
+	if base64 {
+		return models.FormBase64
+	}
+	return models.FormNumbers
 }
 
 func (s *Server) openAIEmbeddings(ctx context.Context, x *call) error {
+	return s.answerEmbeddings(ctx, x, "")
+}
+
+// answerEmbeddings answers with the model that the path names, or else that of the body.
+func (s *Server) answerEmbeddings(ctx context.Context, x *call, pathModel string) error {
 	data, err := x.read(ctx)
 	if err != nil {
 		return err
 	}
-	e := embedding{field: "input", normalize: true}
-	if err := decodeObject(data, s.openAIEmbeddingField(&e)); err != nil {
+	e := embedding{field: "input", normalize: true, extra: models.Extra{Dialect: models.DialectOpenAI}}
+	if err := decodeRequest(data, &e.extra, s.openAIEmbeddingField(&e)); err != nil {
 		return err
 	}
+	e.form, e.model = formOf(e.base64), cmp.Or(pathModel, e.model)
 	name, result, err := s.embed(ctx, x, &e)
 	if err != nil {
 		return err
@@ -41,7 +59,7 @@ func (s *Server) openAIEmbeddings(ctx context.Context, x *call) error {
 	return nil
 }
 
-func (s *Server) openAIEmbeddingField(e *embedding) func(r *jsonReader, name string) (bool, error) {
+func (s *Server) openAIEmbeddingField(e *embedding) fieldReader {
 	return func(r *jsonReader, name string) (known bool, err error) {
 		switch name {
 		case "model":
@@ -107,13 +125,15 @@ func (s *Server) embed(ctx context.Context, x *call, e *embedding) (string, mode
 		Dimensions: e.dimensions,
 		Raw:        !e.normalize,
 		Truncate:   e.truncation.mode(),
+		Form:       e.form,
 		Caller:     x.caller(),
+		Extra:      e.extra,
 	})
-	x.event.Usage, x.event.Timing = result.Usage, result.Timing // as far as a failure knows them
+	x.note(result.Usage, result.Timing) // as far as a failure knows them
 	if err != nil {
 		return "", none, err
 	}
-	if err := checkVectors(result.Vectors, len(e.inputs.items)); err != nil {
+	if err := checkEmbeddings(result, e.form, len(e.inputs.items)); err != nil {
 		return "", none, err
 	}
 	x.served(result.Usage, result.Timing)
@@ -129,35 +149,32 @@ func nameOf(asked string, entry models.Entry) string {
 }
 
 func appendEmbeddings(b []byte, model string, result models.EmbedResult, base64 bool) []byte {
-	numbers := 0
-	for _, v := range result.Vectors {
-		numbers += len(v)
-	}
-	perNumber := digitsPerNumber
-	if base64 {
-		perNumber = base64PerNumber
-	}
-	b = slices.Grow(b, 256+64*len(result.Vectors)+perNumber*numbers)
+	b = slices.Grow(b, 256+64*count(result)+sizeOf(result, base64))
 	b = append(b, `{"object":"list","model":`...)
 	b = appendString(b, model)
 	b = append(b, `,"data":[`...)
-	for i, v := range result.Vectors {
+	for i := range count(result) {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(b, `{"object":"embedding","index":`...)
 		b = strconv.AppendInt(b, int64(i), 10)
 		b = append(b, `,"embedding":`...)
-		if base64 {
-			b = appendBase64(b, v)
-		} else {
-			b = appendVector(b, v)
-		}
+		b = appendEmbedding(b, result, i, base64)
 		b = append(b, '}')
 	}
 	b = append(b, `],"usage":`...)
 	b = appendUsage(b, result.Usage)
 	return append(b, '}')
+}
+
+// pathModel is the model that a path names, with its slashes raw or as %2F.
+func (x *call) pathModel() string {
+	name := strings.Clone(x.http.Params("*"))
+	if plain, err := url.PathUnescape(name); err == nil {
+		return plain
+	}
+	return name
 }
 
 // modelObject is a model as OpenAI lists it, with what we add.
@@ -173,6 +190,8 @@ type modelObject struct {
 	MaxLength  int              `json:"max_length,omitempty"`
 	ScoreKind  models.ScoreKind `json:"score_kind,omitempty"`
 	Prompts    []string         `json:"prompts,omitempty"`
+	Labels     []string         `json:"labels,omitempty"`
+	MultiLabel bool             `json:"multi_label,omitempty"`
 	Variant    string           `json:"variant,omitempty"`
 	Backend    string           `json:"backend,omitempty"`
 	State      models.State     `json:"state"`
@@ -182,7 +201,7 @@ func describeModel(e models.Entry) modelObject {
 	info := e.Model.Info()
 	m := modelObject{
 		ID: e.Name, Object: "model", OwnedBy: "quadrate", Aliases: e.Aliases, Tasks: e.Tasks,
-		Dimensions: info.Dimensions, MaxLength: info.MaxLength, ScoreKind: info.ScoreKind, Prompts: info.Prompts,
+		Dimensions: info.Dimensions, MaxLength: info.MaxLength, ScoreKind: info.ScoreKind, Prompts: info.Prompts, Labels: info.Labels, MultiLabel: info.MultiLabel,
 		Variant: info.Variant, Backend: info.Backend, State: e.Model.Status().State,
 	}
 	if m.Tasks == nil {
@@ -199,8 +218,10 @@ func describeModel(e models.Entry) modelObject {
 
 func (s *Server) listModels(x *call) error {
 	list := []modelObject{}
-	for _, e := range s.options.Catalog.Entries() {
-		list = append(list, describeModel(e))
+	for _, e := range s.options.Catalog.Listed() {
+		if x.mayUse(e) {
+			list = append(list, describeModel(e))
+		}
 	}
 	x.send(200, marshal(struct {
 		Object string        `json:"object"`
@@ -209,13 +230,12 @@ func (s *Server) listModels(x *call) error {
 	return nil
 }
 
-// oneModel takes an id with its slashes raw or as %2F.
 func (s *Server) oneModel(x *call) error {
-	id := strings.Clone(x.http.Params("*"))
-	if plain, err := url.PathUnescape(id); err == nil {
-		id = plain
+	id := x.pathModel()
+	if id == "" {
+		return s.listModels(x)
 	}
-	entry, err := s.options.Catalog.Lookup(id)
+	entry, err := x.find(id, "")
 	if err != nil {
 		return err
 	}

@@ -155,15 +155,7 @@ func (s *Server) routes() {
 	if len(s.options.CORSOrigins) > 0 {
 		s.app.Use(s.cors)
 	}
-	for _, path := range []string{"/v1/embeddings", "/embeddings"} {
-		s.post(path, openAI, s.openAIEmbeddings)
-	}
-	for _, path := range []string{"/v1/rerank", "/v2/rerank", "/reranking", "/v1/v2/rerank"} {
-		s.post(path, openAI, s.cohereRerank)
-	}
-	s.post("/rerank", openAI, s.eitherRerank)
-	s.post("/embed", teiEmbed, s.teiEmbed)
-	s.post("/embed_all", teiEmbed, s.teiEmbedAll)
+	s.dialects()
 	for _, path := range []string{"/v1/models", "/models"} {
 		s.get(path, s.listModels)
 		s.get(path+"/*", s.oneModel)

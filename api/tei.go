@@ -16,8 +16,12 @@ func (s *Server) teiEmbed(ctx context.Context, x *call) error {
 	if err != nil {
 		return err
 	}
-	e := embedding{field: "inputs", normalize: true}
-	if err := decodeObject(data, s.teiEmbedField(&e)); err != nil {
+	return s.answerEmbed(ctx, x, data)
+}
+
+func (s *Server) answerEmbed(ctx context.Context, x *call, data []byte) error {
+	e := embedding{field: "inputs", normalize: true, form: models.FormNumbers, extra: models.Extra{Dialect: models.DialectTEI}}
+	if err := decodeRequest(data, &e.extra, s.teiEmbedField(&e)); err != nil {
 		return err
 	}
 	_, result, err := s.embed(ctx, x, &e)
@@ -29,23 +33,23 @@ func (s *Server) teiEmbed(ctx context.Context, x *call) error {
 		characters += utf8.RuneCountInString(input.Text)
 	}
 	x.teiHeaders(characters, result.Usage, result.Timing)
-	x.answer(appendVectors(x.buffer(), result.Vectors))
+	x.answer(appendVectors(x.buffer(), result))
 	return nil
 }
 
-func appendVectors(b []byte, vectors [][]float32) []byte {
-	b = append(slices.Grow(b, 2+digitsPerNumber*len(vectors)*len(vectors[0])), '[')
-	for i, v := range vectors {
+func appendVectors(b []byte, result models.EmbedResult) []byte {
+	b = append(slices.Grow(b, 2+count(result)+sizeOf(result, false)), '[')
+	for i := range count(result) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendVector(b, v)
+		b = appendEmbedding(b, result, i, false)
 	}
 	return append(b, ']')
 }
 
 // teiEmbedField also takes "model", which TEI's own clients never send: this server has several.
-func (s *Server) teiEmbedField(e *embedding) func(r *jsonReader, name string) (bool, error) {
+func (s *Server) teiEmbedField(e *embedding) fieldReader {
 	return func(r *jsonReader, name string) (known bool, err error) {
 		switch name {
 		case "model":
@@ -84,9 +88,15 @@ func (s *Server) eitherRerank(ctx context.Context, x *call) error {
 	case err != nil:
 		return err
 	case !tei:
+		r.extra.Dialect = models.DialectCohere
 		return s.answerCohere(ctx, x, &r)
 	}
-	_, result, err := s.rerank(ctx, x, &r, "texts", &r.texts)
+	return s.answerTEIRanking(ctx, x, &r)
+}
+
+func (s *Server) answerTEIRanking(ctx context.Context, x *call, r *reranking) error {
+	r.extra.Dialect = models.DialectTEI
+	_, result, err := s.rerank(ctx, x, r, "texts", &r.texts)
 	if err != nil {
 		return err
 	}
@@ -95,7 +105,7 @@ func (s *Server) eitherRerank(ctx context.Context, x *call) error {
 		characters += utf8.RuneCountInString(text)
 	}
 	x.teiHeaders(characters, result.Usage, result.Timing)
-	x.answer(appendTEIRanking(x.buffer(), &r, result.Scores))
+	x.answer(appendTEIRanking(x.buffer(), r, result.Scores))
 	return nil
 }
 
@@ -106,7 +116,7 @@ func (s *Server) decodeEither(data []byte, q *reranking) (tei bool, err error) {
 	var texts, documents bool
 	var wrong error
 	field := s.rerankField(q)
-	err = decodeObject(data, func(r *jsonReader, name string) (known bool, err error) {
+	err = decodeRequest(data, &q.extra, func(r *jsonReader, name string) (known bool, err error) {
 		switch name {
 		case "texts":
 			texts = true

@@ -35,7 +35,7 @@ func (s *Server) teiEmbedAll(ctx context.Context, x *call) error {
 }
 
 // teiEmbedAllField takes what /embed takes, less what is done to vectors: TEI ignores it here.
-func (s *Server) teiEmbedAllField(e *embedding) func(r *jsonReader, name string) (bool, error) {
+func (s *Server) teiEmbedAllField(e *embedding) fieldReader {
 	field := s.teiEmbedField(e)
 	return func(r *jsonReader, name string) (bool, error) {
 		if name == "normalize" || name == "dimensions" {
@@ -70,7 +70,7 @@ func (s *Server) embedTokens(ctx context.Context, x *call, e *embedding) (models
 		MaxBytes:   s.options.MaxStateBytes,
 		Caller:     x.caller(),
 	})
-	x.event.Usage, x.event.Timing = result.Usage, result.Timing // as far as a failure knows them
+	x.note(result.Usage, result.Timing) // as far as a failure knows them
 	if err != nil {
 		return none, err
 	}
@@ -91,11 +91,11 @@ func (x *call) encodeStates(states [][][]float32) ([]byte, error) {
 		}
 		size += 3
 	}
-	if !x.body.budget.take(size) {
-		return nil, &refusal{row: rowBytes, message: "the server is writing too many bytes of other answers (server.bytes_in_flight); try again"}
+	b, err := x.room(size)
+	if err != nil {
+		return nil, err
 	}
-	x.body.taken += size // given back with the body's
-	b := append(make([]byte, 0, size), '[')
+	b = append(b, '[')
 	for i, tokens := range states {
 		if i > 0 {
 			b = append(b, ',')
@@ -113,6 +113,15 @@ func (x *call) encodeStates(states [][][]float32) ([]byte, error) {
 		b = append(b, ']')
 	}
 	return append(b, ']'), nil
+}
+
+// room is a buffer whose bytes count as those of a body do.
+func (x *call) room(size int64) ([]byte, error) {
+	if !x.body.budget.take(size) {
+		return nil, &refusal{row: rowBytes, message: "the server is writing too many bytes of other answers (server.bytes_in_flight); try again"}
+	}
+	x.body.taken += size // given back with the body's
+	return make([]byte, 0, size), nil
 }
 
 func checkState(state []float32, input int) error {

@@ -51,6 +51,8 @@ type Info struct {
 	// may have several, so that each score is a sigmoid and they do not add up to 1.
 	Labels     []string
 	MultiLabel bool
+	// Pooling is how an embedder makes one vector of its tokens' states: cls, mean, …
+	Pooling string
 	// Created is when the model's files were made.
 	Created time.Time
 	// Checked says what the answers were compared with when the model was loaded.

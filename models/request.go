@@ -137,4 +137,6 @@ type Timing struct {
 	// Shared those that were computed once together with an equal one, of this request or of
 	// another at the same time.
 	Kept, Shared int
+	// Backend is who computed, where that is not Info.Backend: a fallback's.
+	Backend string
 }

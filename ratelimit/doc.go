@@ -2,5 +2,3 @@
 // requests at once; in memory, or shared by several servers through Redis. It knows neither
 // keys nor HTTP: a caller is a class and a name.
 package ratelimit
-
-import _ "github.com/redis/go-redis/v9"

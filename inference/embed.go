@@ -28,7 +28,7 @@ func (m *Embedding) Embed(ctx context.Context, req models.EmbedRequest) (models.
 	if req.Dimensions < 0 || req.Dimensions > m.manifest.Dimensions {
 		return models.EmbedResult{}, models.Errorf(models.KindInvalid, "dimensions is %d, and model %q has %d", req.Dimensions, m.name, m.manifest.Dimensions).At("dimensions").In(m.name, opEmbed)
 	}
-	prompt, err := m.prompt(req.PromptName, req.InputType)
+	prompt, err := m.prompt(req.PromptName, req.InputType, opEmbed)
 	if err != nil {
 		return models.EmbedResult{}, err
 	}
@@ -103,33 +103,33 @@ var promptsFor = map[string][]string{
 
 // prompt is the text to put before each input: the one named, the one for the intent, or the
 // model's default.
-func (m *Embedding) prompt(name, intent string) (string, error) {
+func (e *engine) prompt(name, intent, op string) (string, error) {
 	if name != "" {
-		prompt, ok := m.manifest.Prompts[name]
+		prompt, ok := e.manifest.Prompts[name]
 		if !ok {
-			return "", models.Errorf(models.KindInvalid, "model %q has no prompt %.100q; it has %s", m.name, name, m.listPrompts()).At("prompt_name").In(m.name, opEmbed)
+			return "", models.Errorf(models.KindInvalid, "model %q has no prompt %.100q; it has %s", e.name, name, e.listPrompts()).At("prompt_name").In(e.name, op)
 		}
 		return prompt, nil
 	}
 	if intent != "" {
-		return m.manifest.Prompts[m.promptFor(intent)], nil
+		return e.manifest.Prompts[e.promptFor(intent)], nil
 	}
-	return m.manifest.Prompts[m.manifest.Default], nil
+	return e.manifest.Prompts[e.manifest.Default], nil
 }
 
 // promptFor is the name of the model's prompt for an intent, or "".
-func (m *Embedding) promptFor(intent string) string {
+func (e *engine) promptFor(intent string) string {
 	names := promptsFor[strings.ToLower(intent)]
-	i := slices.IndexFunc(names, func(name string) bool { _, ok := m.manifest.Prompts[name]; return ok })
+	i := slices.IndexFunc(names, func(name string) bool { _, ok := e.manifest.Prompts[name]; return ok })
 	if i < 0 {
 		return ""
 	}
 	return names[i]
 }
 
-func (m *Embedding) listPrompts() string {
-	if len(m.manifest.Prompts) == 0 {
+func (e *engine) listPrompts() string {
+	if len(e.manifest.Prompts) == 0 {
 		return "none"
 	}
-	return strings.Join(m.manifest.promptNames(), ", ")
+	return strings.Join(e.manifest.promptNames(), ", ")
 }

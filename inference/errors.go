@@ -26,7 +26,7 @@ func (e *engine) kind(err error) *models.Error {
 		return models.Errorf(models.KindQueueFull, "the queue of model %q is full: %d %s waiting of %d (%s)", e.name, full.Queued, unit(full.Limit), full.Max, setting(full.Limit)).After(full.RetryAfter)
 	case errors.Is(err, batcher.ErrQueueTimeout):
 		return models.Errorf(models.KindQueueTimeout, "no place in a batch of model %q within %s (models[].batcher.queue_timeout)", e.name, e.limits.QueueTimeout).After(e.batcher.Stats().Wait)
-	case errors.Is(err, batcher.ErrClosed), errors.Is(err, errClosing):
+	case errors.Is(err, batcher.ErrClosed), errors.Is(err, errClosing), errors.Is(err, tokenizer.ErrClosed):
 		return models.Errorf(models.KindShuttingDown, "model %q is shutting down", e.name)
 	case errors.Is(err, batcher.ErrRunTimeout):
 		return models.Errorf(models.KindUnavailable, "a run of model %q outlasted its limit and was given up", e.name)

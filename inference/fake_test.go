@@ -3,11 +3,13 @@ package inference
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"hash/fnv"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +37,35 @@ func (*wordEncoder) Encode(text string) ([]uint32, error) {
 	}
 	return ids, nil
 }
+
+// Spans are those of the words.
+func (e *wordEncoder) Spans(text string) ([]uint32, []tokenizer.Span, error) {
+	ids, err := e.Encode(text)
+	var spans []tokenizer.Span
+	at := 0
+	for _, word := range strings.Fields(text) {
+		start := at + strings.Index(text[at:], word)
+		at = start + len(word)
+		spans = append(spans, tokenizer.Span{Start: start, Stop: at})
+	}
+	return ids, spans, err
+}
+
+// Decode writes ids as numbers; there is no text for badID.
+func (*wordEncoder) Decode(ids []uint32, skipSpecial bool) (string, error) {
+	var words []string
+	for _, id := range ids {
+		if id == badID {
+			return "", errors.New("no text")
+		}
+		if id > 3 || !skipSpecial {
+			words = append(words, strconv.Itoa(int(id)))
+		}
+	}
+	return strings.Join(words, " "), nil
+}
+
+const badID = 666
 
 func (*wordEncoder) VocabSize() int { return wordVocab }
 

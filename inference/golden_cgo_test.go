@@ -244,16 +244,22 @@ func TestRealModelsKeepTheContract(t *testing.T) {
 		m := openReal(t, "models/all-MiniLM-L6-v2", nil).(*inference.Embedding)
 		modelstest.RunEmbedder(t, m, modelstest.Options{})
 		modelstest.RunReranker(t, m, modelstest.Options{})
+		modelstest.RunTokenizer(t, m, modelstest.Options{})
 	})
 	t.Run("bert-mean", func(t *testing.T) {
-		modelstest.RunEmbedder(t, openReal(t, "testmodels/bert-mean", nil).(modelstest.EmbedModel), modelstest.Options{})
+		m := openReal(t, "testmodels/bert-mean", nil).(*inference.TokenEmbedding)
+		modelstest.RunEmbedder(t, m, modelstest.Options{})
+		modelstest.RunTokenizer(t, m, modelstest.Options{})
 	})
 	t.Run("xlmr-rerank", func(t *testing.T) {
 		m := openReal(t, "testmodels/xlmr-rerank", func(s *models.Spec) { s.Tasks = []models.Task{models.TaskRerank, models.TaskClassify} }).(*inference.CrossEncoder)
 		modelstest.RunReranker(t, m, modelstest.Options{})
 		modelstest.RunClassifier(t, m, modelstest.Options{})
+		modelstest.RunTokenizer(t, m, modelstest.Options{})
 	})
 	t.Run("bert-classify", func(t *testing.T) {
-		modelstest.RunClassifier(t, openReal(t, "testmodels/bert-classify", nil).(*inference.Classifier), modelstest.Options{})
+		m := openReal(t, "testmodels/bert-classify", nil).(*inference.Classifier)
+		modelstest.RunClassifier(t, m, modelstest.Options{})
+		modelstest.RunTokenizer(t, m, modelstest.Options{})
 	})
 }

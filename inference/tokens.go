@@ -109,7 +109,7 @@ func (s *states) run(ctx context.Context, items []tokenizer.Encoding) ([][]float
 
 // EmbedTokens implements models.TokenEmbedder.
 func (m *TokenEmbedding) EmbedTokens(ctx context.Context, req models.TokensRequest) (models.TokensResult, error) {
-	prompt, err := m.prompt(req.PromptName, "")
+	prompt, err := m.prompt(req.PromptName, "", opTokens)
 	if err != nil {
 		return models.TokensResult{}, err
 	}

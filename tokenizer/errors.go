@@ -1,6 +1,12 @@
 package tokenizer
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrClosed is wrapped by the error of an Encoder after Close.
+var ErrClosed = errors.New("tokenizer: the encoder is closed")
 
 // TooLongError says that truncation was refused and an item does not fit.
 type TooLongError struct {
@@ -51,3 +57,14 @@ type LimitError struct {
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("a limit of %d tokens leaves no room for text: the model adds %d special tokens", e.Limit, e.Specials)
 }
+
+// DecodeError says that a list of ids of the vocabulary has no text.
+type DecodeError struct {
+	Index int // of the list
+	Cause error
+}
+
+func (e *DecodeError) Error() string { return fmt.Sprintf("item %d: %v", e.Index, e.Cause) }
+
+// Unwrap returns the encoder's error.
+func (e *DecodeError) Unwrap() error { return e.Cause }

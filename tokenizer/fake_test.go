@@ -40,6 +40,39 @@ func (f *fakeEncoder) Encode(text string) ([]uint32, error) {
 	return ids, nil
 }
 
+// Spans are those of the words.
+func (f *fakeEncoder) Spans(text string) ([]uint32, []Span, error) {
+	ids, err := f.Encode(text)
+	var spans []Span
+	at := 0
+	for _, word := range strings.Fields(text) {
+		start := at + strings.Index(text[at:], word)
+		at = start + len(word)
+		spans = append(spans, Span{Start: start, Stop: at})
+	}
+	return ids, spans, err
+}
+
+// Decode writes "w7" for token 7, and "special" for 101 and 102 where they are not left out.
+func (f *fakeEncoder) Decode(ids []uint32, skipSpecial bool) (string, error) {
+	f.calls.Add(1)
+	var words []string
+	for _, id := range ids {
+		switch special := id == 101 || id == 102; {
+		case id == badID:
+			return "", errFake
+		case special && !skipSpecial:
+			words = append(words, "special")
+		case !special:
+			words = append(words, "w"+strconv.Itoa(int(id)))
+		}
+	}
+	return strings.Join(words, " "), nil
+}
+
+// badID has no text.
+const badID = 666
+
 func (f *fakeEncoder) VocabSize() int { return fakeVocab }
 func (f *fakeEncoder) Close() error   { return nil }
 

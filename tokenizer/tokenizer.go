@@ -13,6 +13,11 @@ import (
 // VocabSize.
 type Encoder interface {
 	Encode(text string) ([]uint32, error)
+	// Spans is Encode with the part of text that each id stands for, in bytes. They begin in
+	// ascending order, and may overlap or be empty.
+	Spans(text string) ([]uint32, []Span, error)
+	// Decode returns the text of ids, which are below VocabSize, with or without special tokens.
+	Decode(ids []uint32, skipSpecial bool) (string, error)
 	VocabSize() int
 	Close() error
 }

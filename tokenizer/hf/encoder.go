@@ -16,7 +16,6 @@ import "C"
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -28,12 +27,13 @@ import (
 )
 
 // ErrClosed is the answer of an Encoder after Close.
-var ErrClosed = errors.New("tokenizer: the encoder is closed")
+var ErrClosed = tokenizer.ErrClosed
 
 // Encoder makes content token ids of texts. It is safe for concurrent use: the library's
 // tokenizer does not change after it is loaded, but for caches that lock themselves.
 type Encoder struct {
 	vocab int
+	trims *trims // nil: places are the library's
 
 	// mu lets Close wait for the calls under way, as it frees what they read.
 	mu     sync.RWMutex
@@ -54,15 +54,16 @@ func New(tokenizerJSON []byte) (*Encoder, error) {
 		AddedTokens []struct {
 			ID uint32 `json:"id"`
 		} `json:"added_tokens"`
+		PostProcessor json.RawMessage `json:"post_processor"`
 	}
-	if err := json.Unmarshal(data, &file); err != nil {
+	if err := json.Unmarshal(tokenizerJSON, &file); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	native, err := tokenizers.FromBytes(data)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
-	e := &Encoder{native: native, vocab: int(native.VocabSize())}
+	e := &Encoder{native: native, vocab: int(native.VocabSize()), trims: parseTrims(file.PostProcessor)}
 	for _, t := range file.AddedTokens {
 		e.vocab = max(e.vocab, int(t.ID)+1)
 	}
@@ -76,18 +77,23 @@ func (e *Encoder) VocabSize() int { return e.vocab }
 // Encode returns the ids of text, nil for a text without any token. NUL characters are left
 // out; each byte that is not UTF-8 counts as U+FFFD, as encoding/json has it.
 func (e *Encoder) Encode(text string) ([]uint32, error) {
-	text = clean(text)
+	// Of the library's calls this one copies the ids alone.
+	out, err := e.encode(clean(text))
+	return out.IDs, err
+}
+
+// encode encodes a text that is clean.
+func (e *Encoder) encode(text string, options ...tokenizers.EncodeOption) (tokenizers.Encoding, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if e.native == nil {
-		return nil, ErrClosed
+		return tokenizers.Encoding{}, ErrClosed
 	}
-	// Of the library's calls this one copies the ids alone.
-	out, err := e.native.EncodeWithOptionsErr(text, false)
+	out, err := e.native.EncodeWithOptionsErr(text, false, options...)
 	if err != nil {
-		return nil, fmt.Errorf("tokenizer: the library could not encode a text of %d bytes: %w", len(text), err)
+		err = fmt.Errorf("tokenizer: the library could not encode a text of %d bytes: %w", len(text), err)
 	}
-	return out.IDs, nil
+	return out, err
 }
 
 // Close frees the tokenizer when the calls under way have ended. A second Close does nothing.

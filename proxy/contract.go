@@ -104,6 +104,10 @@ type call struct {
 	model string
 	// keepAlive is Upstream.KeepAlive.
 	keepAlive string
+	// labels are the model's, as far as the server's list has them; maxLength is what it takes, 0
+	// when that is not known.
+	labels    []string
+	maxLength int
 }
 
 // dialect is how one kind of server is spoken to. It keeps no state and is safe for concurrent
@@ -143,7 +147,14 @@ type listed struct {
 // the limits. The answer goes to *result whole: len(req.Inputs) vectors or literals, all of one
 // length, checked to be finite.
 type embedding interface {
-	embed(c call, req *models.EmbedRequest, result *models.EmbedResult) (*request, error)
+	embed(c call, req *models.EmbedRequest, result *embedded) (*request, error)
+}
+
+// embedded is a part's answer.
+type embedded struct {
+	models.EmbedResult
+	// length is that of the server's vectors, which the result's were perhaps cut from.
+	length int
 }
 
 // tokenStates is a dialect with states of tokens.
@@ -156,7 +167,7 @@ type reranking interface {
 	rerank(c call, req *models.RerankRequest, result *models.RerankResult) (*request, error)
 }
 
-// classifying is a dialect with labels.
+// classifying is a dialect with labels. A label that the server does not name is empty.
 type classifying interface {
 	classify(c call, req *models.ClassifyRequest, result *models.ClassifyResult) (*request, error)
 }

@@ -3,10 +3,30 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+
+	"github.com/quadrate-maas/quadrate/models"
 )
 
 // newDialect returns how a kind of server is spoken to.
 func newDialect(t Type) (dialect, error) {
+	switch t {
+	case TypeTEI:
+		return tei{}, nil
+	case TypeOllama:
+		return ollama{}, nil
+	case TypeVLLM:
+		return vllm{}, nil
+	case TypeInfinity:
+		return infinity{}, nil
+	case TypeOpenAI:
+		return openai{}, nil
+	case TypeCohere:
+		return cohere{}, nil
+	case TypeJina:
+		return jina{}, nil
+	case TypeQuadrate:
+		return quadrate{}, nil
+	}
 	return nil, fmt.Errorf("no kind of server is called %q", t)
 }
 
@@ -14,3 +34,66 @@ func newDialect(t Type) (dialect, error) {
 type bearer struct{}
 
 func (bearer) authorize(h http.Header, key string) { h.Set("Authorization", "Bearer "+key) }
+
+// get asks for something that any 2xx answer gives.
+func get(path string) *request {
+	return &request{op: opProbe, method: http.MethodGet, path: path, read: func(*response) error { return nil }}
+}
+
+func post(path string, body []byte, read func(*response) error) *request {
+	return &request{path: path, body: body, read: read}
+}
+
+func wrongJSON(err error) error { return fmt.Errorf("the answer is not the JSON that is due: %w", err) }
+
+// inputsSize is about what inputs take as JSON.
+func inputsSize(inputs []models.Input) int {
+	n := 0
+	for _, in := range inputs {
+		n += len(in.Text) + len(in.Text)/16 + 6*len(in.IDs) + 3
+	}
+	return n
+}
+
+func textsSize(texts []string) int {
+	n := 0
+	for _, text := range texts {
+		n += len(text) + len(text)/16 + 3
+	}
+	return n
+}
+
+func (o *object) idLists(name string, lists [][]uint32) {
+	o.key(name)
+	o.b = append(o.b, '[')
+	for i, ids := range lists {
+		if i > 0 {
+			o.b = append(o.b, ',')
+		}
+		o.b = appendIDs(o.b, ids)
+	}
+	o.b = append(o.b, ']')
+}
+
+// allStates takes a list of lists of states.
+func (s *scanner) allStates(inputs int, result *models.TokensResult) error {
+	width := 0
+	err := s.list(func(int) error {
+		states, err := s.states(&width)
+		result.States = append(result.States, states)
+		return err
+	})
+	if err == nil && len(result.States) != inputs {
+		err = fmt.Errorf("the answer has the states of %d inputs, of %d", len(result.States), inputs)
+	}
+	return err
+}
+
+// base64Or says how to ask for vectors: base64 is the shorter, and faster to read, unless the
+// caller will write numbers.
+func base64Or(form models.VectorForm, numbers string) string {
+	if form == models.FormNumbers {
+		return numbers
+	}
+	return "base64"
+}

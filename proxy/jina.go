@@ -1,0 +1,84 @@
+package proxy
+
+import (
+	"net/http"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+// jina is Jina's API: OpenAI's and Cohere's with fields of its own.
+type jina struct{ bearer }
+
+func (jina) intents() {}
+
+// limits are Jina's.
+func (jina) limits(operation) limits { return limits{items: 2048} }
+
+// probe: what Jina answers for free says nothing of its models.
+func (jina) probe() *request { return nil }
+
+func (jina) list(func(listing)) *request { return nil }
+
+func (jina) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
+	for _, err := range []error{noIDs(TypeJina, req.Inputs), noStart(TypeJina, req.Truncate)} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	o := newObject(inputsSize(req.Inputs))
+	o.str("model", c.model)
+	o.inputs("input", req.Inputs)
+	o.given("task", jinaTask(req))
+	o.str("embedding_type", base64Or(req.Form, "float"))
+	o.flag("normalized", !req.Raw)
+	o.flag("truncate", req.Truncate != models.TruncateNone)
+	o.positive("dimensions", req.Dimensions)
+	return post("/v1/embeddings", o.done(req.Extra, models.DialectOpenAI), readEmbeddings(req, result)), nil
+}
+
+// jinaTask is a prompt's name as it is, or what stands for an intent. A task that the client named
+// in Jina's own field is among the extra ones.
+func jinaTask(req *models.EmbedRequest) string {
+	if req.PromptName != "" {
+		return req.PromptName
+	}
+	switch req.InputType {
+	case intentQuery, "query":
+		return "retrieval.query"
+	case intentDocument, "document", "passage":
+		return "retrieval.passage"
+	case "classification":
+		return "classification"
+	case "clustering":
+		return "separation"
+	}
+	return ""
+}
+
+func (jina) rerank(c call, req *models.RerankRequest, result *models.RerankResult) (*request, error) {
+	for _, err := range []error{noRawScores(TypeJina, req.Raw), noDocumentLimit(TypeJina, c, req.MaxTokensPerDoc), onlyCuts(TypeJina, req.Truncate)} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	o := newObject(textsSize(req.Documents) + len(req.Query))
+	o.str("model", c.model)
+	o.str("query", req.Query)
+	o.texts("documents", req.Documents)
+	o.flag("return_documents", false)
+	return post("/v1/rerank", o.done(withoutTopN(req.Extra), models.DialectCohere), readResults(len(req.Documents), result, models.ScoreSigmoid)), nil
+}
+
+func (jina) fault(op operation, r *response) fault {
+	p := readProblem(r)
+	refused := p.status == http.StatusBadRequest || p.status == http.StatusUnprocessableEntity
+	switch {
+	case p.status == http.StatusNotFound && p.has("model"), refused && p.has("model") && p.has("not found", "does not exist", "invalid model"):
+		return p.noModel()
+	case refused && p.has("exceed") && p.has("token", "length"):
+		return p.tooLong(op)
+	case refused && p.has("task"):
+		return fault{err: p.quoted(models.KindInvalid).At("prompt_name")}
+	}
+	return p.common()
+}

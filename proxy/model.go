@@ -1,0 +1,380 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+// model is a model of an upstream. It has every method; what its server cannot do is
+// KindUnsupportedTask. It splits what is too large for one request, checks what only it can (that
+// vectors keep their length), and puts the answers together.
+type model struct {
+	modelSpec
+	// dimensions is what the first answer of full length had; 0: there was none yet.
+	dimensions atomic.Int64
+	// scores is the widest kind of score that was seen, as an index of scoreKinds.
+	scores atomic.Int32
+}
+
+var (
+	_ models.Model         = (*model)(nil)
+	_ models.Embedder      = (*model)(nil)
+	_ models.TokenEmbedder = (*model)(nil)
+	_ models.Reranker      = (*model)(nil)
+	_ models.Classifier    = (*model)(nil)
+	_ models.Tokenizer     = (*model)(nil)
+)
+
+func newModel(spec modelSpec) *model { return &model{modelSpec: spec} }
+
+// Info says what the configuration, the server's list and the answers so far tell.
+func (m *model) Info() models.Info {
+	c := m.call()
+	info := models.Info{Backend: m.upstream.Name, Dimensions: m.length(), MaxLength: c.maxLength, Labels: c.labels}
+	if list, _ := m.backend.model(m.upstreamModel); list.created > 0 {
+		info.Created = time.Unix(list.created, 0)
+	}
+	switch _, reranks := m.dialect.(reranking); {
+	case m.route.CosineRerank:
+		info.ScoreKind = models.ScoreCosine
+	case reranks:
+		info.ScoreKind = scoreKinds[m.scores.Load()]
+	}
+	return info
+}
+
+// Status is the upstream's.
+func (m *model) Status() models.Status { return m.backend.status() }
+
+// length is what a vector's must be; 0: not known.
+func (m *model) length() int {
+	if m.route.Dimensions > 0 {
+		return m.route.Dimensions
+	}
+	return int(m.dimensions.Load())
+}
+
+func (m *model) call() call {
+	list, _ := m.backend.model(m.upstreamModel)
+	c := call{model: m.upstreamModel, keepAlive: m.upstream.KeepAlive, labels: list.labels, maxLength: m.route.MaxLength}
+	if c.maxLength == 0 {
+		c.maxLength = list.maxLength
+	}
+	return c
+}
+
+// job is an operation on a list of items, of which some go to the upstream in one request.
+type job[R any] struct {
+	op     operation
+	items  int
+	caller models.Caller
+	// extra and around are what goes with every part: fields, and the bytes of a text.
+	extra  models.Extra
+	around int
+	// size is an item's, in bytes; tokens estimates its work.
+	size, tokens func(i int) int
+	// request asks for a part; result is filled when it is read.
+	request func(c call, p part, result *R) (*request, error)
+	// check, when not nil, refuses an answer.
+	check func(result *R) error
+}
+
+// run does a job and returns the answers of its parts, in order.
+func run[R any](ctx context.Context, m *model, j job[R]) ([]R, error) {
+	if j.items == 0 {
+		return nil, models.Errorf(models.KindInvalid, "%s is empty: give at least one", itemsOf(j.op)).At(itemsOf(j.op))
+	}
+	around := 1024 + quotedLen(m.upstreamModel) + j.around
+	for _, field := range j.extra.Fields {
+		around += quotedLen(field.Name) + len(field.JSON) + 2
+	}
+	parts, err := split(j.items, m.backend.limits(j.op), around, itemsOf(j.op), j.size)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]R, len(parts))
+	return results, scatter(ctx, parts, func(ctx context.Context, k int, p part) error {
+		return runPart(ctx, m, j, p, &results[k])
+	})
+}
+
+func runPart[R any](ctx context.Context, m *model, j job[R], p part, result *R) error {
+	c := m.call()
+	r, err := j.request(c, p, result)
+	if err != nil {
+		return err
+	}
+	r.op, r.model, r.gone = j.op, c.model, j.caller.Gone
+	for i := p.from; i < p.to; i++ {
+		r.tokens += j.tokens(i)
+	}
+	read := r.read
+	r.read = func(answer *response) error {
+		var fresh R // nothing of an answer that was refused stays
+		*result = fresh
+		err := read(answer)
+		if err == nil && j.check != nil {
+			err = j.check(result)
+		}
+		return err
+	}
+	return alone(m.backend.send(ctx, r), j.op, p)
+}
+
+// alone names the item of a part that is too long, where there is only one.
+func alone(err error, op operation, p part) error {
+	var e *models.Error
+	if p.to-p.from == 1 && op != opRerank && errors.As(err, &e) && e.Kind == models.KindTooLong && e.Param == itemsOf(op) {
+		named := *e
+		return named.At(item(e.Param, 0))
+	}
+	return err
+}
+
+// fail says who failed at what.
+func (m *model) fail(err error, op operation) error {
+	var e *models.Error
+	if errors.As(err, &e) && e.Model == "" {
+		named := *e
+		return named.In(m.name, string(op))
+	}
+	return err
+}
+
+func (m *model) unable(op operation) error {
+	return models.Errorf(models.KindUnsupportedTask, "model %q is served by upstream %q of type %s, which cannot do %s", m.name, m.upstream.Name, m.upstream.Type, op).At("model")
+}
+
+// tokensOf estimates a text's tokens, for balancing.
+func tokensOf(text string) int { return 2 + len(text)/4 }
+
+func inputTokens(in models.Input) int { return tokensOf(in.Text) + len(in.IDs) }
+
+func inputSize(in models.Input) int {
+	if in.IDs != nil {
+		return 11*len(in.IDs) + 3
+	}
+	return quotedLen(in.Text) + 1
+}
+
+// Embed asks the upstream for vectors.
+func (m *model) Embed(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
+	result, err := m.embed(ctx, &req)
+	if err != nil {
+		return models.EmbedResult{}, m.fail(err, opEmbed)
+	}
+	return result, nil
+}
+
+func (m *model) embed(ctx context.Context, req *models.EmbedRequest) (models.EmbedResult, error) {
+	var none models.EmbedResult
+	d, can := m.dialect.(embedding)
+	if !can {
+		return none, m.unable(opEmbed)
+	}
+	if n := m.length(); n > 0 && req.Dimensions > n {
+		return none, tooManyDimensions(req.Dimensions, n)
+	}
+	results, err := run(ctx, m, job[embedded]{
+		op: opEmbed, items: len(req.Inputs), caller: req.Caller, extra: req.Extra,
+		size:   func(i int) int { return inputSize(req.Inputs[i]) },
+		tokens: func(i int) int { return inputTokens(req.Inputs[i]) },
+		request: func(c call, p part, result *embedded) (*request, error) {
+			own := *req
+			own.Inputs = req.Inputs[p.from:p.to]
+			return d.embed(c, &own, result)
+		},
+		check: func(result *embedded) error { return m.checkLength(req.Dimensions, result.length) },
+	})
+	if err != nil {
+		return none, err
+	}
+	for _, part := range results {
+		if part.length < req.Dimensions {
+			return none, tooManyDimensions(req.Dimensions, part.length)
+		}
+	}
+	return joinVectors(results, req.Form)
+}
+
+func tooManyDimensions(asked, have int) error {
+	return models.Errorf(models.KindInvalid, "dimensions is %d; this model's vectors have %d", asked, have).At("dimensions")
+}
+
+// checkLength refuses vectors of another length than the configuration says, or than those before
+// had, and remembers the first. asked is what the client asked for, or 0.
+func (m *model) checkLength(asked, got int) error {
+	if asked > 0 && got <= asked {
+		return nil
+	}
+	want := m.length()
+	if want == 0 && asked == 0 && m.dimensions.CompareAndSwap(0, int64(got)) {
+		return nil
+	}
+	if want = m.length(); want > 0 && got != want {
+		return fmt.Errorf("the answer's vectors have %d numbers; this model's have %d (models[].dimensions, or the answers before)", got, want)
+	}
+	return nil
+}
+
+// EmbedTokens asks the upstream for the states of tokens. What their size is shows only in the
+// answer, so MaxBytes is checked after the upstream has computed them; upstreams[].max_answer
+// bounds what is read.
+func (m *model) EmbedTokens(ctx context.Context, req models.TokensRequest) (models.TokensResult, error) {
+	result, err := m.embedTokens(ctx, &req)
+	if err != nil {
+		return models.TokensResult{}, m.fail(err, opTokens)
+	}
+	return result, nil
+}
+
+func (m *model) embedTokens(ctx context.Context, req *models.TokensRequest) (models.TokensResult, error) {
+	d, can := m.dialect.(tokenStates)
+	if !can {
+		return models.TokensResult{}, m.unable(opTokens)
+	}
+	results, err := run(ctx, m, job[models.TokensResult]{
+		op: opTokens, items: len(req.Inputs), caller: req.Caller,
+		size:   func(i int) int { return inputSize(req.Inputs[i]) },
+		tokens: func(i int) int { return inputTokens(req.Inputs[i]) },
+		request: func(c call, p part, result *models.TokensResult) (*request, error) {
+			own := *req
+			own.Inputs = req.Inputs[p.from:p.to]
+			return d.embedTokens(c, &own, result)
+		},
+	})
+	if err != nil {
+		return models.TokensResult{}, err
+	}
+	return joinStates(results, req.MaxBytes)
+}
+
+// Rerank asks the upstream for scores, or for the vectors that scores are made of here.
+func (m *model) Rerank(ctx context.Context, req models.RerankRequest) (models.RerankResult, error) {
+	rerank := m.rerank
+	if m.route.CosineRerank {
+		rerank = m.cosine
+	}
+	result, err := rerank(ctx, &req)
+	if err != nil {
+		return models.RerankResult{}, m.fail(err, opRerank)
+	}
+	return result, nil
+}
+
+func (m *model) rerank(ctx context.Context, req *models.RerankRequest) (models.RerankResult, error) {
+	d, can := m.dialect.(reranking)
+	if !can {
+		return models.RerankResult{}, models.Errorf(models.KindUnsupportedTask, "model %q is served by upstream %q of type %s, which does not rerank (models[].rerank: cosine makes scores of its embeddings)",
+			m.name, m.upstream.Name, m.upstream.Type).At("model")
+	}
+	results, err := run(ctx, m, job[models.RerankResult]{
+		op: opRerank, items: len(req.Documents), caller: req.Caller, extra: req.Extra, around: quotedLen(req.Query),
+		size:   func(i int) int { return quotedLen(req.Documents[i]) + 1 },
+		tokens: func(i int) int { return tokensOf(req.Query) + tokensOf(req.Documents[i]) },
+		request: func(c call, p part, result *models.RerankResult) (*request, error) {
+			own := *req
+			own.Documents = req.Documents[p.from:p.to]
+			return d.rerank(c, &own, result)
+		},
+	})
+	if err != nil {
+		return models.RerankResult{}, err
+	}
+	result := joinScores(results)
+	result.Kind = m.kindOf(result, req.Raw)
+	return result, nil
+}
+
+// Classify asks the upstream for the scores of labels.
+func (m *model) Classify(ctx context.Context, req models.ClassifyRequest) (models.ClassifyResult, error) {
+	result, err := m.classify(ctx, &req)
+	if err != nil {
+		return models.ClassifyResult{}, m.fail(err, opClassify)
+	}
+	return result, nil
+}
+
+func (m *model) classify(ctx context.Context, req *models.ClassifyRequest) (models.ClassifyResult, error) {
+	d, can := m.dialect.(classifying)
+	if !can {
+		return models.ClassifyResult{}, m.unable(opClassify)
+	}
+	pair := func(i int) string {
+		if p := req.Inputs[i].Pair; p != nil {
+			return *p
+		}
+		return ""
+	}
+	results, err := run(ctx, m, job[models.ClassifyResult]{
+		op: opClassify, items: len(req.Inputs), caller: req.Caller, extra: req.Extra,
+		size:   func(i int) int { return quotedLen(req.Inputs[i].Text) + quotedLen(pair(i)) + 4 },
+		tokens: func(i int) int { return tokensOf(req.Inputs[i].Text) + tokensOf(pair(i)) },
+		request: func(c call, p part, result *models.ClassifyResult) (*request, error) {
+			own := *req
+			own.Inputs = req.Inputs[p.from:p.to]
+			return d.classify(c, &own, result)
+		},
+	})
+	if err != nil {
+		return models.ClassifyResult{}, err
+	}
+	return joinLabels(results)
+}
+
+// Tokenize asks the upstream how it reads texts.
+func (m *model) Tokenize(ctx context.Context, req models.TokenizeRequest) (models.TokenizeResult, error) {
+	d, can := m.dialect.(tokenizing)
+	if !can {
+		return models.TokenizeResult{}, m.fail(m.unable(opTokenize), opTokenize)
+	}
+	results, err := run(ctx, m, job[models.TokenizeResult]{
+		op: opTokenize, items: len(req.Texts), caller: req.Caller, extra: req.Extra,
+		size:   func(i int) int { return quotedLen(req.Texts[i]) + 1 },
+		tokens: func(i int) int { return tokensOf(req.Texts[i]) },
+		request: func(c call, p part, result *models.TokenizeResult) (*request, error) {
+			own := req
+			own.Texts = req.Texts[p.from:p.to]
+			return d.tokenize(c, &own, result)
+		},
+	})
+	if err != nil {
+		return models.TokenizeResult{}, m.fail(err, opTokenize)
+	}
+	var all models.TokenizeResult
+	for _, part := range results {
+		all.Tokens = append(all.Tokens, part.Tokens...)
+	}
+	return all, nil
+}
+
+// Decode asks the upstream what token ids stand for.
+func (m *model) Decode(ctx context.Context, req models.DecodeRequest) ([]string, error) {
+	d, can := m.dialect.(tokenizing)
+	if !can {
+		return nil, m.fail(m.unable(opDecode), opDecode)
+	}
+	results, err := run(ctx, m, job[[]string]{
+		op: opDecode, items: len(req.IDs), caller: req.Caller, extra: req.Extra,
+		size:   func(i int) int { return 11*len(req.IDs[i]) + 3 },
+		tokens: func(i int) int { return len(req.IDs[i]) },
+		request: func(c call, p part, result *[]string) (*request, error) {
+			own := req
+			own.IDs = req.IDs[p.from:p.to]
+			return d.decode(c, &own, result)
+		},
+	})
+	if err != nil {
+		return nil, m.fail(err, opDecode)
+	}
+	var all []string
+	for _, part := range results {
+		all = append(all, part...)
+	}
+	return all, nil
+}

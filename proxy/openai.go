@@ -1,0 +1,106 @@
+package proxy
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+// openai is OpenAI's API for embeddings, which many servers speak. It neither cuts long texts nor
+// refuses them by a name of its own, so truncation is not said; whether a server brings vectors to
+// norm 1 is seen (see vectors). It has no rerank.
+type openai struct{ bearer }
+
+// limits are OpenAI's own.
+func (openai) limits(operation) limits { return limits{items: 2048} }
+
+func (openai) probe() *request { return get("/v1/models") }
+
+func (openai) list(found func(listing)) *request { return listOpenAI("/v1/models", found) }
+
+// listOpenAI reads {"data": [{"id", …}]}, with what several servers add to it.
+func listOpenAI(path string, found func(listing)) *request {
+	r := get(path)
+	r.read = func(answer *response) error {
+		var list struct {
+			Data []openAIModel `json:"data"`
+		}
+		if err := json.Unmarshal(answer.body, &list); err != nil {
+			return wrongJSON(err)
+		}
+		var l listing
+		for _, m := range list.Data {
+			if m.ID != "" {
+				l.models = append(l.models, m.listed())
+			}
+		}
+		found(l)
+		return nil
+	}
+	return r
+}
+
+type openAIModel struct {
+	ID      string      `json:"id"`
+	Created json.Number `json:"created"`
+	// MaxModelLen is vLLM's, MaxLength and Tasks are ours, Capabilities Infinity's.
+	MaxModelLen  int      `json:"max_model_len"`
+	MaxLength    int      `json:"max_length"`
+	Tasks        []string `json:"tasks"`
+	Capabilities []string `json:"capabilities"`
+}
+
+func (m openAIModel) listed() listed {
+	l := listed{name: m.ID, maxLength: max(m.MaxModelLen, m.MaxLength, 0)}
+	if seconds, err := m.Created.Float64(); err == nil && seconds > 0 && seconds < 1e12 {
+		l.created = int64(seconds)
+	}
+	for _, name := range append(m.Tasks, m.Capabilities...) {
+		for _, task := range models.Tasks() {
+			if string(task) == name {
+				l.tasks = append(l.tasks, task)
+			}
+		}
+	}
+	return l
+}
+
+func (openai) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
+	for _, err := range []error{noPrompt(TypeOpenAI, req.PromptName), noRaw(TypeOpenAI, req.Raw), oneKind(TypeOpenAI, req.Inputs)} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	o := newObject(inputsSize(req.Inputs))
+	o.str("model", c.model)
+	o.inputs("input", req.Inputs)
+	o.str("encoding_format", base64Or(req.Form, "float"))
+	o.positive("dimensions", req.Dimensions)
+	return post("/v1/embeddings", o.done(req.Extra, models.DialectOpenAI), readEmbeddings(req, result)), nil
+}
+
+func readEmbeddings(req *models.EmbedRequest, result *embedded) func(*response) error {
+	return reading(func(s *scanner, _ *response) error { return s.embeddings(req, result) })
+}
+
+func (openai) fault(op operation, r *response) fault {
+	p := readProblem(r)
+	switch {
+	case p.code == "insufficient_quota":
+		return p.credentials() // no waiting helps
+	case p.code == "model_not_found", p.status == http.StatusNotFound && p.shape == shapeError && p.has("model"):
+		return p.noModel()
+	case p.status == http.StatusBadRequest && p.long():
+		return p.tooLong(op)
+	case p.status == http.StatusBadRequest && (p.param == "dimensions" || p.has("matryoshka")):
+		return fault{err: p.quoted(models.KindInvalid).At("dimensions")}
+	}
+	return p.common()
+}
+
+// long knows the ways in which OpenAI and those that speak its API say that a text is too long.
+func (p problem) long() bool {
+	return p.code == "context_length_exceeded" || p.param == "input_tokens" || p.param == "input_text" ||
+		p.has("maximum context length", "maximum input length", "maximum model length", "reduce the length", "context length", "too many tokens", "input is too long")
+}

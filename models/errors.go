@@ -42,6 +42,22 @@ func Kinds() []Kind {
 	return kinds
 }
 
+var kindNames = [...]string{
+	KindInternal: "internal", KindInvalid: "invalid", KindTooLong: "too_long", KindUnsupportedTask: "unsupported_task",
+	KindUnauthorized: "unauthorized", KindForbidden: "forbidden", KindNotFound: "not_found", KindTooLarge: "too_large",
+	KindRateLimited: "rate_limited", KindQueueFull: "queue_full", KindQueueTimeout: "queue_timeout", KindLoading: "loading",
+	KindUnavailable: "unavailable", KindShuttingDown: "shutting_down", KindUpstream: "upstream",
+	KindUpstreamCredentials: "upstream_credentials", KindDeadline: "deadline", KindCanceled: "canceled",
+}
+
+// String is the kind's name, for metrics and traces.
+func (k Kind) String() string {
+	if k < 0 || int(k) >= len(kindNames) {
+		return "unknown"
+	}
+	return kindNames[k]
+}
+
 // Error is a failure of a model, or of a request to it.
 type Error struct {
 	Kind Kind

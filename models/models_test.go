@@ -92,3 +92,73 @@ func TestErrorTellsAllButHidesNothingFromTheChain(t *testing.T) {
 	require.Equal(t, KindInternal, KindOf(cause))
 	require.Len(t, Kinds(), int(KindCanceled)+1)
 }
+
+func TestEveryKindHasANameOfItsOwn(t *testing.T) {
+	seen := map[string]bool{}
+	for _, k := range Kinds() {
+		require.NotEmpty(t, k.String())
+		require.False(t, seen[k.String()], k.String())
+		seen[k.String()] = true
+	}
+	require.Equal(t, "unknown", Kind(-1).String())
+}
+
+// family serves every name that begins with its own.
+type family string
+
+func (f family) Find(name string) (Entry, bool) {
+	if len(name) <= len(f) || name[:len(f)] != string(f) {
+		return Entry{}, false
+	}
+	return entry(name, StateReady, TaskEmbed), true
+}
+
+func (f family) Known() []Entry {
+	return []Entry{entry(string(f)+"x", StateReady, TaskEmbed), entry("a", StateReady, TaskEmbed)}
+}
+
+func TestFamiliesAreAskedAfterTheEntries(t *testing.T) {
+	c, err := NewCatalog(entry("a", StateReady, TaskRerank))
+	require.NoError(t, err)
+	require.NoError(t, c.ReplaceAll(c.Entries(), []Family{family("a"), family("ab")}))
+	e, err := c.Lookup("a")
+	require.NoError(t, err)
+	require.Equal(t, []Task{TaskRerank}, e.Tasks, "an entry wins over a family")
+	e, err = c.Lookup("abc")
+	require.NoError(t, err)
+	require.Equal(t, "abc", e.Name)
+	_, err = c.Lookup("b")
+	require.Equal(t, KindNotFound, KindOf(err))
+	var names []string
+	for _, e := range c.Listed() {
+		names = append(names, e.Name)
+	}
+	require.Equal(t, []string{"a", "ax", "abx"}, names)
+	require.Len(t, c.Entries(), 1)
+	e, err = c.Resolve("", TaskEmbed)
+	require.NoError(t, err)
+	require.Equal(t, "ax", e.Name, "what families know may be the default")
+	require.NoError(t, c.Replace([]Entry{entry("z", StateReady, TaskEmbed)}))
+	_, err = c.Lookup("abc")
+	require.NoError(t, err, "Replace leaves families alone")
+}
+
+func TestClassifiersAndTokenizersAreFound(t *testing.T) {
+	for _, c := range []struct {
+		entry Entry
+		kind  Kind
+		want  string
+	}{
+		{entry("m", StateReady, TaskEmbed), KindUnsupportedTask, `model "m" does not do classify; it does embed`},
+		{entry("m", StateReady, TaskClassify), KindUnsupportedTask, `which its files cannot do`},
+		{entry("m", StateUnloaded, TaskClassify), KindUnavailable, `model "m" cannot serve: a reason`},
+	} {
+		_, err := c.entry.Classifier()
+		require.Equal(t, c.kind, KindOf(err))
+		require.ErrorContains(t, err, c.want)
+	}
+	_, err := entry("m", StateReady, TaskRerank).Tokenizer()
+	require.ErrorContains(t, err, `model "m" does not show its tokens`)
+	_, err = entry("m", StateLoading, TaskRerank).Tokenizer()
+	require.Equal(t, KindLoading, KindOf(err))
+}

@@ -38,71 +38,104 @@ type localHooks struct {
 	onEvent        func(inference.Event)
 }
 
-// locals owns the local models: it loads them in their configured order and closes them.
+// local is one local model.
+type local struct {
+	spec  models.Spec
+	entry models.Entry
+	// model is nil while none is loaded.
+	model inference.Model
+}
+
+// locals owns the local models: it loads them in their configured order, exchanges them when
+// their configuration changes, and closes them.
 type locals struct {
 	runtime localRuntime
-	specs   []models.Spec
-	catalog *models.Catalog
+	content *content
 	log     *slog.Logger
 	metrics *metrics.Metrics
 	timeout time.Duration
 	// end ends the program; it is told of the first model that only a new process can serve.
 	end context.CancelCauseFunc
 
-	loaded []inference.Model
+	mu   sync.Mutex // a model that is reopened tells of it while others are being loaded
+	list []*local
+}
 
-	mu      sync.Mutex // a model that is reopened tells of it while others are being loaded
-	entries []models.Entry
+func newLocal(spec models.Spec, state models.State, reason string) *local {
+	tasks := spec.Tasks
+	if len(tasks) == 0 {
+		tasks = []models.Task{models.TaskEmbed, models.TaskRerank} // known once it is loaded
+	}
+	return &local{spec: spec, entry: models.Entry{Name: spec.Name, Aliases: spec.Aliases, Tasks: tasks, Model: models.Placeholder{State: state, Reason: reason}}}
 }
 
 // announce puts every model into the catalog as being loaded.
-func (l *locals) announce() error {
-	for _, spec := range l.specs {
-		tasks := spec.Tasks
-		if len(tasks) == 0 {
-			tasks = []models.Task{models.TaskEmbed, models.TaskRerank} // known once it is loaded
-		}
-		l.entries = append(l.entries, models.Entry{Name: spec.Name, Aliases: spec.Aliases, Tasks: tasks, Model: models.Placeholder{State: models.StateLoading, Reason: "it is being loaded"}})
+func (l *locals) announce(specs []models.Spec) error {
+	list := make([]*local, len(specs))
+	for i, spec := range specs {
+		list[i] = newLocal(spec, models.StateLoading, "it is being loaded")
 	}
-	return l.catalog.Replace(l.entries)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = list
+	return l.content.setLocal(entriesOf(list))
+}
+
+func entriesOf(list []*local) []models.Entry {
+	entries := make([]models.Entry, len(list))
+	for i, m := range list {
+		entries[i] = m.entry
+	}
+	return entries
 }
 
 // load opens one model after the other: each measures its speed, which another's load would
 // distort. A model that is optional may be absent; any other failure ends the start, with
 // errRestart where it leaves a device broken or native code running.
 func (l *locals) load(ctx context.Context) error {
-	for i, spec := range l.specs {
-		model, err := l.runtime.Open(ctx, spec, localHooks{requestTimeout: l.timeout, onRun: l.ran, onEvent: l.event})
-		switch {
-		case err == nil:
-			l.loaded = append(l.loaded, model)
-			err = l.show(i, model)
-		case spec.Optional && errors.Is(err, inference.ErrAbsent):
-			l.log.Info("model is not available", "model", spec.Name, "reason", err.Error()+"; "+howToGet(spec))
-			err = l.show(i, models.Placeholder{State: models.StateUnavailable, Reason: "its files are absent; make them with scripts/export_onnx.sh " + spec.Name})
-		case errors.Is(err, inference.ErrAbsent):
-			return models.Errorf(models.KindUnavailable, "%v; %s, or mark the model as optional", err, howToGet(spec)).In(spec.Name, "load")
-		case errors.Is(err, inference.ErrLost), errors.Is(err, inference.ErrDevice):
-			return fmt.Errorf("%w: model %s: %w", errRestart, spec.Name, err)
-		default:
-			return models.Errorf(models.KindUnavailable, "%v", err).In(spec.Name, "load")
+	for _, m := range l.list {
+		if err := l.open(ctx, m); err != nil {
+			return err
 		}
-		if err != nil {
+		if err := l.show(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// show puts a model in the place of what has stood for it in the catalog.
-func (l *locals) show(i int, model models.Model) error {
+// open loads a model that nobody else can see change, or that is a placeholder so far.
+func (l *locals) open(ctx context.Context, m *local) error {
+	model, err := l.runtime.Open(ctx, m.spec, localHooks{requestTimeout: l.timeout, onRun: l.ran, onEvent: l.event})
+	switch {
+	case err == nil:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		m.model, m.entry.Model = model, model
+		if len(m.spec.Tasks) == 0 {
+			m.entry.Tasks = model.Tasks()
+		}
+		return nil
+	case m.spec.Optional && errors.Is(err, inference.ErrAbsent):
+		l.log.Info("model is not available", "model", m.spec.Name, "reason", err.Error()+"; "+howToGet(m.spec))
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		m.entry.Model = models.Placeholder{State: models.StateUnavailable, Reason: "its files are absent; make them with scripts/export_onnx.sh " + m.spec.Name}
+		return nil
+	case errors.Is(err, inference.ErrAbsent):
+		return models.Errorf(models.KindUnavailable, "%v; %s, or mark the model as optional", err, howToGet(m.spec)).In(m.spec.Name, "load")
+	case errors.Is(err, inference.ErrLost), errors.Is(err, inference.ErrDevice):
+		return fmt.Errorf("%w: model %s: %w", errRestart, m.spec.Name, err)
+	default:
+		return models.Errorf(models.KindUnavailable, "%v", err).In(m.spec.Name, "load")
+	}
+}
+
+// show puts the models into the catalog as they are.
+func (l *locals) show() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries[i].Model = model
-	if opened, ok := model.(inference.Model); ok && len(l.specs[i].Tasks) == 0 {
-		l.entries[i].Tasks = opened.Tasks()
-	}
-	return l.catalog.Replace(l.entries)
+	return l.content.setLocal(entriesOf(l.list))
 }
 
 // howToGet says how a model's files are made.
@@ -160,12 +193,12 @@ func (l *locals) building(ev inference.Event) {
 	l.log.Info(reason, "model", ev.Model)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, entry := range l.entries {
-		if _, loading := entry.Model.(models.Placeholder); loading && entry.Name == ev.Model {
-			l.entries[i].Model = models.Placeholder{State: models.StateLoading, Reason: reason}
+	for _, m := range l.list {
+		if _, loading := m.entry.Model.(models.Placeholder); loading && m.entry.Name == ev.Model {
+			m.entry.Model = models.Placeholder{State: models.StateLoading, Reason: reason}
 		}
 	}
-	if err := l.catalog.Replace(l.entries); err != nil {
+	if err := l.content.setLocal(entriesOf(l.list)); err != nil {
 		l.log.Error("showing the progress", "error", err)
 	}
 }
@@ -174,8 +207,10 @@ func (l *locals) building(ev inference.Event) {
 // running: ending the runtime under it would crash or hang.
 func (l *locals) close() error {
 	var problems []error
-	for _, model := range l.loaded {
-		problems = append(problems, model.Close())
+	for _, m := range l.list {
+		if m.model != nil {
+			problems = append(problems, m.model.Close())
+		}
 	}
 	if err := errors.Join(problems...); errors.Is(err, inference.ErrLost) {
 		return err

@@ -97,7 +97,7 @@ func serveFake(t *testing.T) (f *fakeLocals, url string, done <-chan error) {
 	f = &fakeLocals{release: make(chan struct{}), began: make(chan struct{}, 8), hooks: map[string]localHooks{}}
 	cfg := twoModels(t)
 	ready, ended := make(chan string, 1), make(chan error, 1)
-	go func() { ended <- serveOn(t.Context(), f, cfg, io.Discard, func(addr string) { ready <- addr }) }()
+	go func() { ended <- serveOn(t.Context(), f, cfg, nil, io.Discard, func(addr string) { ready <- addr }) }()
 	select {
 	case addr := <-ready:
 		return f, "http://" + addr, ended

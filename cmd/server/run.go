@@ -8,10 +8,13 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 
 	"github.com/quadrate-maas/quadrate/config"
 	"github.com/quadrate-maas/quadrate/inference"
 	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/proxy"
+	"github.com/quadrate-maas/quadrate/ratelimit"
 )
 
 // errUsage says that the command line was wrong; what was wrong has been printed.
@@ -22,6 +25,9 @@ var errUsage = errors.New("wrong usage")
 // models are loaded.
 func run(ctx context.Context, args, environ []string, stdout io.Writer, ready func(addr string)) error {
 	command, args := split(args)
+	if command == "key" {
+		return key(args, stdout)
+	}
 	flags := flag.NewFlagSet("quadrate", flag.ContinueOnError)
 	flags.SetOutput(stdout)
 	file := flags.String("config", "", "configuration `FILE` (QUADRATE_CONFIG; default configs/server.yaml)")
@@ -45,7 +51,10 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer, ready fu
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Load(config.LoadOptions{File: *file, Environ: environ, Dir: dir})
+	read := func() (*config.Config, error) {
+		return config.Load(config.LoadOptions{File: *file, Environ: environ, Dir: dir})
+	}
+	cfg, err := read()
 	if err != nil {
 		return err
 	}
@@ -55,13 +64,13 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer, ready fu
 	case command == "healthcheck":
 		return healthcheck(ctx, cfg, stdout)
 	default:
-		return serve(ctx, cfg, stdout, ready)
+		return serve(ctx, cfg, read, stdout, ready)
 	}
 }
 
 // split takes a command off the front of the arguments.
 func split(args []string) (command string, rest []string) {
-	if len(args) > 0 && (args[0] == "version" || args[0] == "healthcheck" || args[0] == "serve") {
+	if len(args) > 0 && slices.Contains([]string{"serve", "version", "healthcheck", "key"}, args[0]) {
 		return args[0], args[1:]
 	}
 	return "serve", args
@@ -70,6 +79,7 @@ func split(args []string) (command string, rest []string) {
 func usage(flags *flag.FlagSet) {
 	fmt.Fprint(flags.Output(), `Usage: quadrate [serve] [-config FILE] [-check]
        quadrate healthcheck [-config FILE]    ask the running server whether it is ready
+       quadrate key new [-help]                make an API key
        quadrate version
 
 `)
@@ -87,13 +97,23 @@ func check(cfg *config.Config, stdout io.Writer) error {
 	if _, err := certificate(cfg.Server.TLS); err != nil {
 		problems = append(problems, err)
 	}
-	runtime, err := newLocalRuntime(cfg)
+	if err := checkGateway(cfg); err != nil {
+		problems = append(problems, err)
+	}
+	runtime, err := localRuntimeFor(cfg)
 	if err != nil {
 		problems = append(problems, err)
 	} else {
 		defer func() { _ = runtime.Close() }()
 	}
-	fmt.Fprintf(stdout, "%s: listens on %s, %d models\n", cfg.File, listenAddress(cfg), len(cfg.Models))
+	fmt.Fprintf(stdout, "%s: listens on %s, %d local models, %d upstreams, %d keys\n", cfg.File, listenAddress(cfg), len(cfg.Models), len(cfg.Routing.Upstreams), len(cfg.Auth.Keys))
+	for _, r := range cfg.Routing.Models {
+		word := ""
+		if !r.Enabled && !cfg.Routing.AllowDisabled {
+			word = " (not enabled)"
+		}
+		fmt.Fprintf(stdout, "  %s from upstream %s%s\n", r.Name, r.Upstream, word)
+	}
 	for _, spec := range cfg.Specs() {
 		word := "ok"
 		if err := checkModel(runtime, spec); err != nil {
@@ -116,4 +136,15 @@ func checkModel(runtime localRuntime, spec models.Spec) error {
 		err = runtime.Check(spec)
 	}
 	return err
+}
+
+// checkGateway makes everything that stands between the clients and the upstreams, and throws it
+// away: certificates are read, but nobody is called.
+func checkGateway(cfg *config.Config) error {
+	_, keysErr := keyring(cfg.Auth)
+	limiter, limitsErr := ratelimit.New(limitOptions(cfg.RateLimits))
+	if limitsErr == nil {
+		limitsErr = limiter.Close()
+	}
+	return errors.Join(keysErr, limitsErr, proxy.Check(proxyOptions(cfg.Routing)))
 }

@@ -27,51 +27,45 @@ const lostTimeout = 10 * time.Second
 // is beyond what this process can mend.
 var errRestart = errors.New("the process must be started anew")
 
-func serve(ctx context.Context, cfg *config.Config, stdout io.Writer, ready func(addr string)) error {
-	runtime, err := newLocalRuntime(cfg)
+func serve(ctx context.Context, cfg *config.Config, read reader, stdout io.Writer, ready func(addr string)) error {
+	runtime, err := localRuntimeFor(cfg)
 	if err != nil {
 		return err
 	}
-	return serveOn(ctx, runtime, cfg, stdout, ready)
+	return serveOn(ctx, runtime, cfg, read, stdout, ready)
+}
+
+// reader reads the configuration anew.
+type reader func() (*config.Config, error)
+
+// localRuntimeFor opens what runs local models; a server without any needs no native library.
+func localRuntimeFor(cfg *config.Config) (localRuntime, error) {
+	if len(cfg.Models) == 0 {
+		return refusingLocals{errNoLocals}, nil
+	}
+	return newLocalRuntime(cfg)
 }
 
 // serveOn starts listening, loads the models while it answers that it is not ready yet, and
-// serves until ctx ends. It shuts down in this order: not ready, drain delay, HTTP, batchers
-// and sessions, ONNX Runtime. When a model is lost, it is HTTP alone, at once, and the error is
-// errRestart.
-func serveOn(ctx context.Context, runtime localRuntime, cfg *config.Config, stdout io.Writer, ready func(addr string)) (err error) {
-	log := newLogger(cfg.Log, stdout)
-	m := metrics.New(version)
-	requestTimeout, shutdownTimeout := cfg.Server.Timeouts(gpuExpected(cfg, runtime))
-	catalog, err := models.NewCatalog()
-	if err != nil {
-		return err
-	}
-	local := &locals{runtime: runtime, specs: cfg.Specs(), catalog: catalog, log: log, metrics: m, timeout: requestTimeout}
+// serves until ctx ends. It shuts down in this order: not ready, drain delay, HTTP, upstreams,
+// batchers and sessions, ONNX Runtime. When a model is lost, it is HTTP alone, at once, and the
+// error is errRestart.
+func serveOn(ctx context.Context, runtime localRuntime, cfg *config.Config, read reader, stdout io.Writer, ready func(addr string)) (err error) {
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	local.end = end
+	p, err := newProgram(cfg, read, runtime, end, stdout)
+	if err != nil {
+		return errors.Join(err, runtime.Close())
+	}
 	defer func() {
 		if !errors.Is(err, errRestart) {
-			err = errors.Join(err, local.close())
+			err = errors.Join(err, p.close())
 		}
 	}()
-	if err := local.announce(); err != nil {
-		return err
-	}
-	m.WatchQueues(queuesOf(catalog))
-	m.WatchCaches(cachesOf(catalog))
-
 	// Requests outlive ctx: they end with base, after the shutdown.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	options := apiOptions(cfg, catalog, base, requestTimeout, log, m)
-	if options.TLS, err = certificate(cfg.Server.TLS); err != nil {
-		return err
-	}
-	here := machine.This()
-	options.Runtime, options.Machine = runtime.Engine(), &here
-	server, err := api.New(options)
+	server, err := p.server(base)
 	if err != nil {
 		return err
 	}
@@ -80,27 +74,30 @@ func serveOn(ctx context.Context, runtime localRuntime, cfg *config.Config, stdo
 		return err
 	}
 	addr := listener.Addr().String()
-	log.Info("listening", "address", addr, "version", version, "runtime", runtime.Describe(), "config", cfg.File)
-	if reason := runtime.GPU(cfg.Runtime.Provider); reason != nil {
-		log.Info("models run on the CPU", "reason", reason)
+	p.log.Info("listening", "address", addr, "version", version, "runtime", runtime.Describe(), "config", cfg.File)
+	if reason := runtime.GPU(cfg.Runtime.Provider); reason != nil && len(cfg.Models) > 0 {
+		p.log.Info("models run on the CPU", "reason", reason)
 	}
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	stop := stopper{server: server, drainDelay: cfg.Server.DrainDelay, timeout: shutdownTimeout, cancel: cancel, log: log, served: served}
-	if err := local.load(running); err != nil {
+	stop := stopper{server: server, drainDelay: cfg.Server.DrainDelay, timeout: p.shutdownTimeout, cancel: cancel, log: p.log, served: served}
+	if err := p.gateway.locals.load(running); err != nil {
 		if running.Err() != nil && !errors.Is(err, errRestart) {
 			return stop.because(context.Cause(running), stop.now)
 		}
-		log.Error("the start failed", "error", err)
+		p.log.Error("the start failed", "error", err)
 		return stop.because(err, func() error { return errors.Join(err, stop.now()) })
 	}
-	log.Info("ready", "address", addr, "models", len(catalog.Entries()))
+	p.log.Info("ready", "address", addr, "models", len(p.gateway.content.catalog.Listed()))
+	stopWatching := p.watch(running)
+	defer stopWatching()
 	if ready != nil {
 		ready(addr)
 	}
 	select {
 	case <-running.Done():
+		stopWatching()
 		return stop.because(context.Cause(running), stop.drained)
 	case err := <-served:
 		return fmt.Errorf("serving ended: %w", err)
@@ -180,24 +177,4 @@ func certificate(cfg config.TLS) (*tls.Config, error) {
 		return nil, fmt.Errorf("server.tls: %w", err)
 	}
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
-}
-
-func apiOptions(cfg *config.Config, catalog *models.Catalog, base context.Context, timeout time.Duration, log *slog.Logger, m *metrics.Metrics) api.Options { //nolint:revive // base is an option, not the call's context
-	return api.Options{
-		Catalog:        catalog,
-		BaseContext:    base,
-		BodyLimit:      int64(cfg.Server.BodyLimit),
-		BytesInFlight:  int64(cfg.Server.BytesInFlight),
-		MaxInputs:      cfg.Server.MaxInputs,
-		MaxStateBytes:  int64(cfg.Server.MaxStateBytes),
-		MaxDocuments:   cfg.Server.MaxDocuments,
-		RequestTimeout: timeout,
-		TokenIDs:       api.TokenIDMode(cfg.Server.TokenIDs),
-		DecodeTokenIDs: cl100k.Decode,
-		CORSOrigins:    cfg.Server.CORS.Origins,
-		GzipFrom:       int64(cfg.Server.GzipFrom),
-		Metrics:        m.Handler(),
-		Version:        version,
-		OnRequest:      func(ev api.RequestEvent) { observe(ev, log, m) },
-	}
 }

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/auth"
+	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/metrics"
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/proxy"
+	"github.com/quadrate-maas/quadrate/ratelimit"
+)
+
+// gateway is what is in force of the configuration that can be exchanged while requests run:
+// keys, limits, upstreams, routes and local models. A change is prepared whole beside what is in
+// force, then put in its place; what it replaces is closed when the last request that may use it
+// has ended. Changes come one at a time.
+type gateway struct {
+	// read reads the configuration anew.
+	read        func() (*config.Config, error)
+	content     *content
+	locals      *locals
+	limiter     *ratelimit.Limiter
+	generations *generations
+	log         *slog.Logger
+	metrics     *metrics.Metrics
+	// hooks are what every proxy reports to.
+	hooks proxy.Hooks
+
+	keys    atomic.Pointer[auth.Keyring]
+	trusted atomic.Pointer[[]netip.Prefix]
+	proxy   atomic.Pointer[proxy.Proxy]
+	last    atomic.Pointer[reloadReport]
+
+	// change is held while something is prepared and put in force; cfg is what was last.
+	change  sync.Mutex
+	cfg     *config.Config
+	closing sync.WaitGroup
+}
+
+// reloadReport tells what a reload did.
+type reloadReport struct {
+	At   time.Time `json:"at"`
+	OK   bool      `json:"ok"`
+	Took float64   `json:"seconds"`
+	// Problems say why the old configuration is still in force.
+	Problems []string `json:"problems,omitempty"`
+	// Loaded and Removed are local models; Routing says whether upstreams and routes were
+	// exchanged.
+	Loaded  []string `json:"loaded,omitempty"`
+	Removed []string `json:"removed,omitempty"`
+	Routing bool     `json:"routing,omitempty"`
+	// Restart lists settings that have changed and are not in force before a restart.
+	Restart []string `json:"needs_restart,omitempty"`
+}
+
+// start puts the configuration in force that the program starts with; local models come later.
+func (g *gateway) start(cfg *config.Config) error {
+	keys, keysErr := keyring(cfg.Auth)
+	p, proxyErr := proxy.New(g.proxyOptions(cfg.Routing))
+	if err := errors.Join(keysErr, proxyErr); err != nil {
+		return err
+	}
+	g.cfg = cfg
+	g.adopt(cfg, keys)
+	g.proxy.Store(p)
+	return g.content.set(parts{nil, p.Entries(), p.Families()})
+}
+
+func (g *gateway) adopt(cfg *config.Config, keys *auth.Keyring) {
+	g.keys.Store(keys)
+	trusted := cfg.RateLimits.Proxies()
+	g.trusted.Store(&trusted)
+}
+
+func (g *gateway) proxyOptions(cfg config.Routing) proxy.Options {
+	options := proxyOptions(cfg)
+	options.Local, options.Hooks = g.content.findLocal, g.hooks
+	return options
+}
+
+// reload reads the configuration and puts it in force, or leaves everything as it is. Either
+// way it is logged, counted and shown by /health.
+func (g *gateway) reload(ctx context.Context) (*reloadReport, error) {
+	g.change.Lock()
+	defer g.change.Unlock()
+	started := time.Now()
+	report := &reloadReport{At: started}
+	cfg, err := g.read()
+	if err == nil {
+		err = g.exchange(ctx, cfg, report)
+	}
+	report.Took, report.OK = time.Since(started).Seconds(), err == nil
+	if err != nil {
+		report.Problems = problemsOf(err)
+		g.log.Error("reload refused: the old configuration stays in force", "error", err)
+	} else {
+		g.log.Info("reloaded", "loaded", report.Loaded, "removed", report.Removed, "routing", report.Routing, "seconds", report.Took)
+	}
+	if len(report.Restart) > 0 {
+		g.log.Warn("settings have changed that take a restart", "settings", report.Restart)
+	}
+	g.metrics.ObserveReload(report.OK, report.At)
+	g.last.Store(report)
+	return report, err
+}
+
+func problemsOf(err error) []string {
+	var list config.LoadError
+	if !errors.As(err, &list) {
+		return []string{err.Error()}
+	}
+	lines := make([]string, len(list))
+	for i, p := range list {
+		lines[i] = p.String()
+	}
+	return lines
+}
+
+func (g *gateway) exchange(ctx context.Context, cfg *config.Config, report *reloadReport) error {
+	report.Restart = config.Restart(g.cfg, cfg)
+	cfg = reloadable(g.cfg, cfg)
+	keys, err := keyring(cfg.Auth)
+	if err != nil {
+		return err
+	}
+	// Upstreams whose configuration and files are unchanged are shared, and keep their connections.
+	before := g.proxy.Load()
+	after, err := before.Next(g.proxyOptions(cfg.Routing))
+	if err != nil {
+		return err
+	}
+	x, err := g.locals.prepare(ctx, cfg.Specs())
+	if err == nil {
+		err = g.commit(cfg, x, after)
+	}
+	if err != nil {
+		return errors.Join(err, after.Close(ctx))
+	}
+	report.Routing = !reflect.DeepEqual(g.cfg.Routing, cfg.Routing)
+	g.adopt(cfg, keys)
+	g.cfg = cfg
+	for _, m := range x.opened {
+		report.Loaded = append(report.Loaded, m.spec.Name)
+	}
+	for _, m := range x.retired {
+		if !slices.Contains(report.Loaded, m.spec.Name) {
+			report.Removed = append(report.Removed, m.spec.Name)
+		}
+	}
+	g.retire(x.retired, before)
+	return nil
+}
+
+// commit puts models, routes and limits in force together, or nothing.
+func (g *gateway) commit(cfg *config.Config, x *exchange, p *proxy.Proxy) error {
+	before := g.content.snapshot()
+	if err := g.content.set(parts{entriesOf(x.list), p.Entries(), p.Families()}); err != nil {
+		return errors.Join(err, g.locals.closeAll(x.opened))
+	}
+	if err := g.limiter.Apply(limitOptions(cfg.RateLimits)); err != nil {
+		return errors.Join(err, g.content.set(before), g.locals.closeAll(x.opened))
+	}
+	g.locals.commit(x)
+	g.proxy.Store(p)
+	return nil
+}
+
+// sources are the files of the configuration in force.
+func (g *gateway) sources() []string {
+	g.change.Lock()
+	defer g.change.Unlock()
+	return g.cfg.Sources()
+}
+
+// retire closes local models and a proxy, if it is not nil, once the requests that have begun
+// are done.
+func (g *gateway) retire(list []*local, p *proxy.Proxy) {
+	old := g.generations.next()
+	if len(list) == 0 && p == nil {
+		return
+	}
+	g.closing.Go(func() {
+		<-old.done
+		err := g.locals.closeAll(list)
+		if p != nil {
+			err = errors.Join(err, p.Close(context.Background())) // nothing is in flight any more
+		}
+		if err != nil {
+			g.log.Error("closing what a reload has replaced", "error", err)
+		}
+	})
+}
+
+// load loads a local model that is not loaded.
+func (g *gateway) load(ctx context.Context, name string) error {
+	g.change.Lock()
+	defer g.change.Unlock()
+	return g.locals.reload(ctx, name)
+}
+
+// unload takes a local model out of memory, once the requests that use it are done.
+func (g *gateway) unload(name string) error {
+	g.change.Lock()
+	defer g.change.Unlock()
+	m, err := g.locals.unload(name)
+	if m != nil {
+		g.retire([]*local{m}, nil)
+	}
+	return err
+}
+
+// closeLimit is how long upstreams may take to end requests whose clients are gone.
+const closeLimit = 5 * time.Second
+
+// close ends the upstreams and waits for what reloads have replaced. No request runs any more.
+func (g *gateway) close() error {
+	g.change.Lock()
+	defer g.change.Unlock()
+	g.generations.next()
+	g.closing.Wait()
+	var problems []error
+	if p := g.proxy.Load(); p != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+		defer cancel()
+		problems = append(problems, p.Close(ctx))
+	}
+	if g.limiter != nil {
+		problems = append(problems, g.limiter.Close())
+	}
+	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("closing the gateway: %w", err)
+	}
+	return nil
+}
+
+// upstreams tells how the upstreams are.
+func (g *gateway) upstreams() []proxy.Status {
+	if p := g.proxy.Load(); p != nil {
+		return p.Statuses()
+	}
+	return nil
+}

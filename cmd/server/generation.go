@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// generations tells when the requests that began under an earlier configuration have ended, so
+// that what they may still use can be closed. A request holds the generation it began in, from
+// before it looks anything up; a reload puts the new configuration in force, begins the next
+// generation, and closes what is old when the one before is done. Counting the users of each
+// model instead would leave a gap between finding a model and using it.
+type generations struct {
+	current atomic.Pointer[generation]
+}
+
+type generation struct {
+	// held counts the requests, and one for being the current generation. It never rises from 0.
+	held atomic.Int64
+	done chan struct{}
+}
+
+func newGenerations() *generations {
+	g := &generations{}
+	g.current.Store(newGeneration())
+	return g
+}
+
+func newGeneration() *generation {
+	g := &generation{done: make(chan struct{})}
+	g.held.Store(1)
+	return g
+}
+
+// begin holds the current generation until end is called, once.
+func (g *generations) begin() (end func()) {
+	for {
+		if now := g.current.Load(); now.hold() {
+			return now.release
+		}
+	}
+}
+
+// next begins another generation and returns the one before.
+func (g *generations) next() *generation {
+	old := g.current.Swap(newGeneration())
+	old.release()
+	return old
+}
+
+func (g *generation) hold() bool {
+	for {
+		n := g.held.Load()
+		if n == 0 {
+			return false
+		}
+		if g.held.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (g *generation) release() {
+	if g.held.Add(-1) == 0 {
+		close(g.done)
+	}
+}
+
+// wait returns when no request holds the generation any more, or when ctx ends.
+func (g *generation) wait(ctx context.Context) {
+	select {
+	case <-g.done:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAGenerationEndsWithItsLastRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGenerations()
+		first, second := g.begin(), g.begin()
+		old := g.next()
+		third := g.begin()
+		ended := func(g *generation) bool {
+			select {
+			case <-g.done:
+				return true
+			default:
+				return false
+			}
+		}
+		require.False(t, ended(old))
+		first()
+		require.False(t, ended(old))
+		waited := make(chan struct{})
+		go func() { old.wait(t.Context()); close(waited) }()
+		second()
+		<-waited
+		require.True(t, ended(old))
+		newer := g.next()
+		require.False(t, ended(newer), "the third request began after the first reload")
+		third()
+		require.True(t, ended(newer))
+		require.True(t, ended(g.next()), "nobody was there")
+	})
+}
+
+// What a request sees in force when it has begun is not closed before it ends.
+func TestNothingIsClosedUnderARequest(t *testing.T) {
+	type thing struct{ closed atomic.Bool }
+	g := newGenerations()
+	var inForce atomic.Pointer[thing]
+	inForce.Store(&thing{})
+	stop := make(chan struct{})
+	var requests, broken atomic.Int64
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				end := g.begin()
+				used := inForce.Load()
+				requests.Add(1)
+				if used.closed.Load() {
+					broken.Add(1)
+				}
+				end()
+			}
+		})
+	}
+	for range 2000 {
+		old := inForce.Swap(&thing{})
+		g.next().wait(t.Context())
+		old.closed.Store(true)
+	}
+	close(stop)
+	group.Wait()
+	require.Zero(t, broken.Load())
+	require.NotZero(t, requests.Load())
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/metrics"
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/proxy"
+	"github.com/quadrate-maas/quadrate/telemetry"
+)
+
+// proxyHooks counts, logs and traces what happens towards upstreams.
+func proxyHooks(log *slog.Logger, m *metrics.Metrics, tracer *telemetry.Tracer) proxy.Hooks {
+	return proxy.Hooks{
+		Attempt:  func(a proxy.Attempt) { attempted(a, log, m) },
+		Changed:  func(c proxy.Change) { changed(c, log, m) },
+		Fallback: func(model, from, to string, cause error) { fellBack(model, from, to, cause, log, m) },
+		Span: func(ctx context.Context, name string, a proxy.Attempt, header http.Header) (context.Context, func(error)) {
+			return span(ctx, tracer, name, a, header)
+		},
+	}
+}
+
+// attempted counts a request to an upstream; one that failed is a line in the log, since a retry
+// may hide it from the client.
+func attempted(a proxy.Attempt, log *slog.Logger, m *metrics.Metrics) {
+	kind := ""
+	if a.Err != nil {
+		kind = models.KindOf(a.Err).String()
+	}
+	m.ObserveAttempt(metrics.Attempt{Upstream: a.Upstream, Op: a.Op, Retry: a.Number > 1, Kind: kind, Duration: a.Duration, FirstByte: a.FirstByte})
+	if a.Err == nil {
+		return
+	}
+	level := slog.LevelWarn
+	if a.Op == "probe" || models.KindOf(a.Err) == models.KindCanceled {
+		level = slog.LevelDebug
+	}
+	log.Log(context.Background(), level, "upstream request failed", "upstream", a.Upstream, "url", a.URL, "op", a.Op, "model", a.Model,
+		"attempt", a.Number, "status", a.Status, milliseconds("duration_ms", a.Duration), "error", clip(a.Err.Error()))
+}
+
+func changed(c proxy.Change, log *slog.Logger, m *metrics.Metrics) {
+	m.ObserveUpstreamChange(c.Upstream, c.Event)
+	level := slog.LevelInfo
+	if c.Event == "ejected" || c.Event == "unhealthy" {
+		level = slog.LevelWarn
+	}
+	log.Log(context.Background(), level, "upstream "+c.Event, "upstream", c.Upstream, "url", c.URL, "reason", clip(c.Reason))
+}
+
+func fellBack(model, from, to string, cause error, log *slog.Logger, m *metrics.Metrics) {
+	m.ObserveFallback(from, to)
+	log.Warn("fell back", "model", model, "from", from, "to", to, "error", clip(cause.Error()))
+}
+
+// span is that of one request to an upstream, and puts its context into the request's header.
+func span(ctx context.Context, tracer *telemetry.Tracer, name string, a proxy.Attempt, header http.Header) (context.Context, func(error)) {
+	ctx, s := tracer.Client(ctx, name, header, telemetry.String("server.address", a.URL), telemetry.String("quadrate.upstream", a.Upstream),
+		telemetry.String("gen_ai.request.model", a.Model), telemetry.Int("http.request.resend_count", a.Number-1))
+	return ctx, func(err error) {
+		if err != nil {
+			s.Fail(models.KindOf(err).String())
+		}
+		s.End()
+	}
+}
+
+func tracing(cfg config.Tracing) telemetry.Options {
+	return telemetry.Options{Endpoint: cfg.Endpoint, Service: cfg.Service, Version: version, Ratio: cfg.Share()}
+}

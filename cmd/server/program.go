@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/api"
+	"github.com/quadrate-maas/quadrate/auth"
+	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/internal/machine"
+	"github.com/quadrate-maas/quadrate/metrics"
+	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/ratelimit"
+	"github.com/quadrate-maas/quadrate/telemetry"
+	"github.com/quadrate-maas/quadrate/tokenizer/cl100k"
+)
+
+// program is everything that serves, but for the listener.
+type program struct {
+	cfg     *config.Config
+	runtime localRuntime
+	gateway *gateway
+	tracer  *telemetry.Tracer
+	log     *slog.Logger
+	metrics *metrics.Metrics
+
+	requestTimeout, shutdownTimeout time.Duration
+}
+
+// newProgram makes what cfg says; nothing is loaded yet. On an error nothing is left behind but
+// the runtime.
+func newProgram(cfg *config.Config, read reader, runtime localRuntime, end context.CancelCauseFunc, stdout io.Writer) (*program, error) {
+	p := &program{cfg: cfg, runtime: runtime, log: newLogger(cfg.Log, stdout), metrics: metrics.New(version)}
+	p.requestTimeout, p.shutdownTimeout = cfg.Server.Timeouts(gpuExpected(cfg, runtime))
+	catalog, err := models.NewCatalog()
+	if err != nil {
+		return nil, err
+	}
+	if p.tracer, err = telemetry.Start(tracing(cfg.Tracing)); err != nil {
+		return nil, err
+	}
+	c := &content{catalog: catalog}
+	p.gateway = &gateway{
+		read: read, content: c, generations: newGenerations(), log: p.log, metrics: p.metrics,
+		locals: &locals{runtime: runtime, content: c, log: p.log, metrics: p.metrics, timeout: p.requestTimeout, end: end},
+		hooks:  proxyHooks(p.log, p.metrics, p.tracer),
+	}
+	limits := limitOptions(cfg.RateLimits)
+	limits.OnStore = p.storeChanged
+	if p.gateway.limiter, err = ratelimit.New(limits); err == nil {
+		err = p.gateway.start(cfg)
+	}
+	if err == nil {
+		err = p.gateway.locals.announce(cfg.Specs())
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.gateway.close(), p.stopTracing())
+	}
+	p.metrics.WatchQueues(queuesOf(catalog))
+	p.metrics.WatchCaches(cachesOf(catalog))
+	p.metrics.WatchUpstreams(upstreamsOf(p.gateway))
+	return p, nil
+}
+
+// close ends everything in the order in which it depends on the next. No request runs any more.
+func (p *program) close() error {
+	return errors.Join(p.gateway.close(), p.gateway.locals.close(), p.stopTracing())
+}
+
+// flushTimeout is how long the last spans may take to leave.
+const flushTimeout = 2 * time.Second
+
+func (p *program) stopTracing() error {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	if err := p.tracer.Shutdown(ctx); err != nil {
+		p.log.Warn("the last spans were not sent", "error", err)
+	}
+	return nil
+}
+
+// storeChanged tells that the shared store of rate limits was lost or is back.
+func (p *program) storeChanged(available bool, err error) {
+	p.metrics.SetLimitStore(available)
+	if available {
+		p.log.Info("rate limits are shared through their store again")
+		return
+	}
+	p.log.Warn("the store of rate limits is away: this server allows its own share", "error", err)
+}
+
+// server makes the HTTP server, whose requests end with base.
+func (p *program) server(base context.Context) (*api.Server, error) {
+	certificate, err := certificate(p.cfg.Server.TLS)
+	if err != nil {
+		return nil, err
+	}
+	here := machine.This()
+	cfg, g := p.cfg.Server, p.gateway
+	return api.New(api.Options{
+		Catalog:            g.content.catalog,
+		BaseContext:        base,
+		BodyLimit:          int64(cfg.BodyLimit),
+		AnonymousBodyLimit: int64(cfg.AnonymousBody),
+		BytesInFlight:      int64(cfg.BytesInFlight),
+		MaxInputs:          cfg.MaxInputs,
+		MaxStateBytes:      int64(cfg.MaxStateBytes),
+		MaxDocuments:       cfg.MaxDocuments,
+		RequestTimeout:     p.requestTimeout,
+		TokenIDs:           api.TokenIDMode(cfg.TokenIDs),
+		DecodeTokenIDs:     cl100k.Decode,
+		CORSOrigins:        cfg.CORS.Origins,
+		GzipFrom:           int64(cfg.GzipFrom),
+		TLS:                certificate,
+		Metrics:            p.metrics.Handler(),
+		Version:            version,
+		Runtime:            p.runtime.Engine(),
+		Machine:            &here,
+		OnRequest:          func(ev api.RequestEvent) { observe(ev, p.log, p.metrics) },
+		Begin:              g.generations.begin,
+		Keys:               func() *auth.Keyring { return g.keys.Load() },
+		Limits:             g.limiter,
+		TrustedProxies:     func() []netip.Prefix { return *g.trusted.Load() },
+		Admin:              admin{g},
+		Tracer:             p.tracer,
+	})
+}

@@ -16,7 +16,7 @@ type Anonymous struct {
 // Key is one API key, of which only the hash is known.
 type Key struct {
 	Name      string   `key:"name" need:"the key's name" doc:"name in logs and metrics"`
-	Hash      string   `key:"hash" secret:"true" need:"a hash, which quadrate key new prints" doc:"sha256: and the key's SHA-256 in hexadecimal"`
+	Hash      string   `key:"hash" secret:"true" need:"a hash that quadrate key new printed" doc:"sha256: and the key's SHA-256 in hexadecimal"`
 	Models    []string `key:"models" def:"*" doc:"names of models it may use; * stands for any characters"`
 	Limits    string   `key:"limits" doc:"its class in rate_limits.yaml; empty: no limits"`
 	Expires   string   `key:"expires" doc:"when it ends, as 2027-01-31 or 2027-01-31T12:00:00Z; empty: never"`

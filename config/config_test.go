@@ -53,18 +53,38 @@ func mustLoadAll(t *testing.T, files map[string]string, environ ...string) *Conf
 	return cfg
 }
 
+// Bad files lie in testdata: configuration files, in folders of their own those that they name,
+// and in sets several that are bad together.
 func TestBadFilesAreToldInFull(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.bad.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			_, err := Load(LoadOptions{File: file, Environ: []string{"SECRET=hunter2"}})
-			require.Error(t, err)
-			require.NotContains(t, err.Error(), "hunter2")
-			golden(t, strings.TrimSuffix(file, ".bad.yaml")+".want", err.Error()+"\n")
-		})
+	limits := "QUADRATE_FILES_RATE_LIMITS=testdata/base/rate_limits.yaml"
+	total := 0
+	for pattern, environ := range map[string][]string{
+		"testdata/*.bad.yaml":             nil,
+		"testdata/sets/*/server.yaml":     nil,
+		"testdata/routing/*.bad.yaml":     {"QUADRATE_FILES_ROUTING=", limits},
+		"testdata/auth/*.bad.yaml":        {"QUADRATE_FILES_AUTH=", limits},
+		"testdata/rate_limits/*.bad.yaml": {"QUADRATE_FILES_RATE_LIMITS="},
+	} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		total += len(files)
+		for _, file := range files {
+			t.Run(strings.TrimPrefix(file, "testdata/"), func(t *testing.T) {
+				opts := LoadOptions{File: file, Environ: []string{"SECRET=hunter2"}}
+				if environ != nil {
+					opts.File = "testdata/base/server.yaml"
+					opts.Environ = append(opts.Environ, environ...)
+					opts.Environ = append(opts.Environ, environ[0]+file)
+				}
+				_, err := Load(opts)
+				require.Error(t, err)
+				require.NotContains(t, err.Error(), "hunter2")
+				golden(t, strings.TrimSuffix(strings.TrimSuffix(file, ".yaml"), ".bad")+".want", err.Error()+"\n")
+			})
+		}
 	}
+	require.GreaterOrEqual(t, total, 60)
 }
 
 func golden(t *testing.T, file, got string) {

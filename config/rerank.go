@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -199,9 +198,19 @@ func (l *loader) aliasOfRoute(r *Routing, alias, model string, from origin) bool
 		return false
 	}
 	route := r.Models[i]
+	route.UpstreamModel = behind(route, model)
 	route.Name, route.Aliases = alias, nil
-	route.UpstreamModel = cmp.Or(route.UpstreamModel, model)
 	l.settings[routePath(len(r.Models))] = setting{from: from}
 	r.Models = append(r.Models, route)
 	return true
+}
+
+// behind is what a pattern's upstream calls a model that fits it.
+func behind(route Route, model string) string {
+	if route.UpstreamModel == "" {
+		return model
+	}
+	head, tail, _ := strings.Cut(route.Name, "*")
+	middle := strings.TrimSuffix(strings.TrimPrefix(model, head), tail)
+	return strings.ReplaceAll(route.UpstreamModel, "*", middle)
 }

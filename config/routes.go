@@ -100,7 +100,7 @@ func (l *loader) unique(names []string, at func(i int) string) {
 func (l *loader) checkUpstream(u Upstream, at string) {
 	l.checkName(u.Name, at+".name")
 	known, isKnown := kinds[u.Type]
-	if len(u.URLs) == 0 && isKnown && known.public == "" && !l.reported(at+".urls") {
+	if len(u.URLs) == 0 && isKnown && known.public == "" && !l.reported(at+".urls") && !l.reported(at+".managed") {
 		l.report(at+".urls", "is missing or empty; a base URL belongs here, such as http://localhost:8080")
 	}
 	for i, text := range u.URLs {
@@ -114,7 +114,7 @@ func (l *loader) checkUpstream(u Upstream, at string) {
 	if (u.ClientCert == "") != (u.ClientKey == "") {
 		l.report(at, "has only one of client_cert and client_key; write both or neither")
 	}
-	if u.FirstByteTimeout > u.Timeout {
+	if u.FirstByteTimeout > u.Timeout && !l.reported(at+".timeout") {
 		l.report(at+".first_byte_timeout", "%s is more than timeout, %s", u.FirstByteTimeout, u.Timeout)
 	}
 	if u.KeepAlive != "" {
@@ -215,8 +215,8 @@ func (l *loader) checkRoute(r Route, at string) {
 	if wildcard.Is(r.Name) && len(r.Aliases) > 0 && r.UpstreamModel == "" {
 		l.report(at+".aliases", "which model an alias of %q means cannot be told; give it an entry of its own, with upstream_model", r.Name)
 	}
-	if wildcard.Is(r.UpstreamModel) {
-		l.report(at+".upstream_model", "%q has a *; leave it out to pass on the name asked for", r.UpstreamModel)
+	if wildcard.Is(r.UpstreamModel) && (strings.Count(r.UpstreamModel, "*") > 1 || strings.Count(r.Name, "*") != 1) {
+		l.report(at+".upstream_model", "%q has a *, which stands for what the * of name does; each of both needs exactly one", r.UpstreamModel)
 	}
 	l.checkTasks(r.Tasks, at)
 	if r.Rerank != "" && !slices.Contains(r.Tasks, models.TaskRerank) && !l.reported(at+".tasks") {
@@ -241,13 +241,10 @@ func (l *loader) checkKind(u Upstream, r Route, at string) {
 	for i, task := range r.Tasks {
 		can := slices.Contains(kinds[u.Type].tasks, task)
 		switch {
-		case task == models.TaskRerank && (can || r.Rerank == "cosine"):
-			if r.Rerank == "upstream" && !can {
-				l.report(at+".rerank", "%s cannot rerank; write cosine", u.Type)
-			}
+		case can || task == models.TaskRerank && r.Rerank == "cosine":
 		case task == models.TaskRerank:
 			l.report(fmt.Sprintf("%s.tasks[%d]", at, i), "%s cannot rerank; rerank: cosine does it here, by the cosine of its embeddings", u.Type)
-		case !can:
+		default:
 			l.report(fmt.Sprintf("%s.tasks[%d]", at, i), "%s cannot %s", u.Type, task)
 		}
 	}

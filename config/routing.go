@@ -17,7 +17,7 @@ type Routing struct {
 // Upstream is another model server, or several that are alike.
 type Upstream struct {
 	Name             string        `key:"name" need:"the upstream's name" doc:"name in models[].upstream, errors, logs and metrics"`
-	Type             string        `key:"type" need:"what kind of server it is" enum:"ollama|tei|vllm|infinity|openai|cohere|jina|quadrate" doc:"the kind of server"`
+	Type             string        `key:"type" need:"a kind of server" enum:"ollama|tei|vllm|infinity|openai|cohere|jina|quadrate" doc:"the kind of server"`
 	URLs             []string      `key:"urls" doc:"base URLs; several are balanced; dns+http://host:port stands for every address of the name"`
 	APIKey           string        `key:"api_key" secret:"true" doc:"key sent to the upstream; ${NAME} and file:/path are read"`
 	Headers          []Header      `key:"headers" doc:"further headers sent to the upstream"`
@@ -52,7 +52,7 @@ type Route struct {
 	Name          string        `key:"name" need:"the model's name" doc:"the name that requests use; * stands for any characters"`
 	Aliases       []string      `key:"aliases" doc:"further names"`
 	Upstream      string        `key:"upstream" need:"an upstream's name" doc:"who serves it"`
-	UpstreamModel string        `key:"upstream_model" doc:"the upstream's name of the model; empty: name, and where that has a * the name asked for"`
+	UpstreamModel string        `key:"upstream_model" doc:"the upstream's name of the model; empty: name, and where that has a * the name asked for; a * here is what the * of name stands for"`
 	Tasks         []models.Task `key:"tasks" def:"embed" need:"at least one task" doc:"any of embed, rerank, classify"`
 	Enabled       bool          `key:"enabled" def:"true" doc:"false: listed by no one and refused, unless allow_disabled_models"`
 	Fallback      []string      `key:"fallback" doc:"who is asked in turn when the upstream fails: upstreams, under the same upstream_model, or models of any kind, local ones too"`

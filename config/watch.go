@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -28,6 +29,11 @@ const (
 // there may come. Several changes in a row are one, and a file that is written anew with the same
 // content has not changed.
 func Watch(ctx context.Context, files []string, changed func()) error {
+	return watch(ctx, files, changed, func() {})
+}
+
+// watch calls set when changes are seen from now on.
+func watch(ctx context.Context, files []string, changed, set func()) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("config: watching files: %w", err)
@@ -37,6 +43,7 @@ func Watch(ctx context.Context, files []string, changed func()) error {
 	if _, err := t.look(); err != nil {
 		return err
 	}
+	set()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	debounce(ctx, w.Events, w.Errors, func() {
@@ -89,10 +96,8 @@ type watched struct {
 func (t *watched) look() (differs bool, err error) {
 	// Watch first, read then: what changes in between makes an event.
 	for _, file := range t.files {
-		for _, folder := range folders(file) {
-			if err := t.add(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return false, fmt.Errorf("config: watching %s: %w", folder, err)
-			}
+		if err := t.watch(file); err != nil {
+			return false, err
 		}
 	}
 	now := map[string][sha256.Size]byte{}
@@ -109,6 +114,23 @@ func (t *watched) look() (differs bool, err error) {
 	}
 	t.seen = now
 	return differs, nil
+}
+
+// watch watches the folders that a file is in, also where they change at this moment.
+func (t *watched) watch(file string) error {
+	var set []string
+	for {
+		all := folders(file)
+		if slices.Equal(all, set) {
+			return nil
+		}
+		for _, folder := range all {
+			if err := t.add(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("config: watching %s: %w", folder, err)
+			}
+		}
+		set = all
+	}
 }
 
 // folders are those in which a change may change what the file's path leads to: its own, and

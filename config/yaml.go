@@ -102,7 +102,7 @@ func (r *reader) mapping(n *yaml.Node, s *section, path string) bool {
 			r.field(key, value, f, join(path, f.key))
 			continue
 		}
-		r.problems.add(r.at(key), path, "%s", r.unknownKey(key, s))
+		r.problems.add(r.at(key), path, "%s", r.unknownKey(key, s, path))
 	}
 	return true
 }
@@ -191,7 +191,7 @@ func (r *reader) value(n *yaml.Node, f *field, path string) (v any, ok bool) {
 	return v, true
 }
 
-func (r *reader) unknownKey(key *yaml.Node, s *section) string {
+func (r *reader) unknownKey(key *yaml.Node, s *section, path string) string {
 	name := key.Value
 	lower := strings.ToLower(name)
 	switch {
@@ -202,18 +202,17 @@ func (r *reader) unknownKey(key *yaml.Node, s *section) string {
 	case s.find(lower) != nil:
 		return fmt.Sprintf("unknown key %q: keys are in lower case, write %s", name, lower)
 	}
-	if home := r.schema.home(lower); home != "" {
+	n := nearest(name, s.keys())
+	if home := r.schema.home(lower); home != "" && distance(lower, n) > 1 {
 		return fmt.Sprintf("unknown key %q here: did you mean %s?", name, home)
 	}
-	if n := nearest(name, s.keys()); n != "" {
+	if n != "" {
 		return fmt.Sprintf("unknown key %q: did you mean %s?", name, n)
 	}
 	for _, d := range documents {
-		if home := d.home(lower); home != "" {
+		inList := d.named == "" && path != r.schema.path // where keys of the configuration file are far
+		if home := d.home(lower); home != "" && !inList {
 			return fmt.Sprintf("unknown key %q here: did you mean %s of %s?", name, home, d.file())
-		}
-		if d.path == lower {
-			return fmt.Sprintf("unknown key %q here: that is a file of its own, which %s names", name, d.named)
 		}
 	}
 	return fmt.Sprintf("unknown key %q: allowed here are %s", name, strings.Join(s.keys(), ", "))

@@ -34,11 +34,14 @@ type Options struct {
 	Routes    []Route
 	// Local finds a model that is not routed, for fallbacks; nil: there is none.
 	Local func(name string) (models.Entry, error)
-	Hooks Hooks
+	// UserAgent is sent with every request; empty: quadrate.
+	UserAgent string
+	Hooks     Hooks
 }
 
 // Upstream is one server, or several that are alike. Zero values of limits and times mean their
-// defaults, which configuration's documentation gives (config.Upstream).
+// defaults, which configuration's documentation gives (config.Upstream); negative ones mean none
+// where none is possible.
 type Upstream struct {
 	Name string
 	Type Type

@@ -1,0 +1,233 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+// outcome is how one attempt ended. err is nil, or a *models.Error of the upstream.
+type outcome struct {
+	err     error
+	again   bool
+	verdict verdict
+	// took is the time of the attempt, known says what it is of.
+	took  time.Duration
+	known known
+	rest  time.Duration // what the upstream asked for by Retry-After
+}
+
+// known is what the time of an attempt tells of the time of an answer.
+type known int
+
+const (
+	knownNothing known = iota
+	knownLeast         // an answer would have taken at least as long
+	knownAnswer        // it was an answer
+)
+
+func (o outcome) settled(trial bool, work float64) settled {
+	s := settled{verdict: o.verdict, trial: trial, work: work, took: o.took, known: o.known, rest: o.rest}
+	if o.err != nil {
+		s.reason = o.err.Error()
+	}
+	return s
+}
+
+// attempt sends a request to an endpoint, once, within upstreams[].timeout.
+func (p *pool) attempt(ctx context.Context, e *endpoint, r *request, number int) outcome {
+	inner, cancel := context.WithTimeout(ctx, p.opts.Timeout)
+	defer cancel()
+	a := Attempt{Upstream: p.opts.Name, URL: e.url, Type: p.opts.Type, Op: string(r.op), Model: r.model, Number: number}
+	header := p.headerFor(r)
+	var end func(error)
+	if p.hooks.Span != nil {
+		header = maps.Clone(header)
+		inner, end = p.hooks.Span(inner, "upstream "+a.Op, a, header)
+	}
+	start := time.Now()
+	o := p.exchange(ctx, inner, e, r, header, &a)
+	a.Duration, a.Err = time.Since(start), o.err
+	o.took = a.Duration
+	if end != nil {
+		end(o.err)
+	}
+	if p.hooks.Attempt != nil {
+		p.hooks.Attempt(a)
+	}
+	return o
+}
+
+// direct sends a request to an endpoint, once, past the queue, and counts it nowhere. Its error
+// says that the endpoint cannot serve; an answer that refuses the request is none.
+func (p *pool) direct(ctx context.Context, e *endpoint, r *request, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	a := Attempt{Upstream: p.opts.Name, URL: e.url, Type: p.opts.Type, Op: string(r.op), Model: r.model, Number: 1}
+	start := time.Now()
+	o := p.exchange(ctx, ctx, e, r, p.headerFor(r), &a)
+	a.Duration, a.Err = time.Since(start), o.err
+	if p.hooks.Attempt != nil {
+		p.hooks.Attempt(a)
+	}
+	if o.err == nil || o.verdict == verdictGood {
+		return nil
+	}
+	return o.err
+}
+
+// headerFor is the header of a request: the shared one where that will do.
+func (p *pool) headerFor(r *request) http.Header {
+	if len(r.header) == 0 {
+		return p.header
+	}
+	h := maps.Clone(p.header)
+	for name, values := range r.header {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	return h
+}
+
+// exchange is the attempt itself. outer is the request's context, inner that of the attempt.
+func (p *pool) exchange(outer, inner context.Context, e *endpoint, r *request, header http.Header, a *Attempt) outcome {
+	start := time.Now()
+	answer, err := e.rt.RoundTrip(newHTTP(inner, e, r, header))
+	if err != nil {
+		return p.broken(outer, inner, err, a)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	a.Status, a.FirstByte = answer.StatusCode, time.Since(start)
+	limit := p.opts.MaxAnswer
+	ok := answer.StatusCode/100 == 2
+	if !ok {
+		limit = min(limit, maxFault)
+	}
+	body, err := readBody(answer.Body, answer.ContentLength, limit)
+	defer body.release()
+	if err != nil && (ok || !errors.Is(err, errTooLarge)) {
+		return p.broken(outer, inner, err, a)
+	}
+	got := response{status: answer.StatusCode, header: answer.Header, body: body.bytes}
+	if !ok {
+		return p.faulty(r, &got)
+	}
+	if r.read != nil {
+		if err := r.read(&got); err != nil {
+			return outcome{err: p.unreadable(err), again: true, verdict: verdictSick}
+		}
+	}
+	p.accepted()
+	return outcome{verdict: verdictGood, known: knownAnswer}
+}
+
+// newHTTP makes the request of an attempt.
+func newHTTP(ctx context.Context, e *endpoint, r *request, header http.Header) *http.Request {
+	url := e.base
+	path, query, _ := strings.Cut(r.path, "?")
+	url.Path, url.RawQuery = url.Path+path, query
+	host := url.Host
+	if own := header["Host"]; len(own) > 0 {
+		host = own[0]
+	}
+	h := http.Request{Method: r.method, URL: &url, Host: host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header}
+	if h.Method == "" {
+		h.Method = http.MethodPost
+	}
+	if r.body != nil {
+		h.ContentLength = int64(len(r.body))
+		h.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.body)), nil }
+		h.Body, _ = h.GetBody()
+	}
+	return h.WithContext(ctx)
+}
+
+// broken is the outcome of an attempt without a complete answer.
+func (p *pool) broken(outer, inner context.Context, err error, a *Attempt) outcome {
+	sick := func(kind models.Kind, again bool, message string) outcome {
+		return outcome{err: p.errorf(kind, "%s", message).Because(err), again: again, verdict: verdictSick}
+	}
+	var connect *connectError
+	switch {
+	case outer.Err() != nil:
+		o := outcome{err: p.ended(outer)}
+		if errors.Is(outer.Err(), context.DeadlineExceeded) {
+			o.known = knownLeast
+		}
+		return o
+	case errors.Is(err, errTooLarge):
+		return outcome{err: p.errorf(models.KindUpstream, "its answer is larger than upstreams[].max_answer, %d bytes", p.opts.MaxAnswer), verdict: verdictGood}
+	case errors.As(err, &connect) && errors.Is(err, syscall.ECONNREFUSED):
+		o := sick(models.KindLoading, true, "nothing listens at its address: it has not started, or is still loading its model")
+		o.err.(*models.Error).RetryAfter = loadingAgain
+		return o
+	case errors.As(err, &connect):
+		return sick(models.KindUpstream, true, "cannot be connected to (upstreams[].connect_timeout is "+p.opts.ConnectTimeout.String()+")")
+	case a.Status != 0 && inner.Err() != nil:
+		return sick(models.KindUpstream, false, "no complete answer within upstreams[].timeout, "+p.opts.Timeout.String())
+	case inner.Err() != nil || isTimeout(err):
+		return sick(models.KindUpstream, true, "no answer within upstreams[].first_byte_timeout, "+p.opts.FirstByteTimeout.String())
+	case a.Status != 0:
+		return sick(models.KindUpstream, true, "the connection broke in the middle of its answer")
+	}
+	return sick(models.KindUpstream, true, "the connection broke before its answer")
+}
+
+// loadingAgain is when a server that is not there may be.
+const loadingAgain = 5 * time.Second
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// faulty is the outcome of an answer that is no success.
+func (p *pool) faulty(r *request, got *response) outcome {
+	if got.status/100 == 3 {
+		err := p.errorf(models.KindUpstream, "it answered with a redirect (%d), which is not followed: see upstreams[].urls", got.status)
+		return outcome{err: err, verdict: verdictGood}
+	}
+	f := p.dialect.fault(r.op, got)
+	o := outcome{again: f.again, verdict: verdictGood}
+	if f.sick {
+		o.verdict = verdictSick
+	}
+	if got.status == http.StatusTooManyRequests || got.status == http.StatusServiceUnavailable {
+		o.rest = retryAfter(got.header.Get("Retry-After"))
+	}
+	err := p.blame(f.err)
+	if err.RetryAfter == 0 {
+		err.RetryAfter = o.rest
+	}
+	o.err = err
+	if err.Kind == models.KindUpstreamCredentials {
+		o.again, o.verdict = false, verdictGood // the key is to blame
+		p.mu.Lock()
+		p.refused = err.Message
+		p.mu.Unlock()
+	}
+	return o
+}
+
+// unreadable is the error of an answer that is not what it should be.
+func (p *pool) unreadable(err error) error {
+	var e *models.Error
+	if errors.As(err, &e) {
+		return p.blame(e)
+	}
+	return p.errorf(models.KindUpstream, "its answer is wrong: %v", err)
+}
+
+// accepted notes that the upstream's key was.
+func (p *pool) accepted() {
+	p.mu.Lock()
+	p.refused = ""
+	p.mu.Unlock()
+}

@@ -1,0 +1,305 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quadrate-maas/quadrate/models"
+)
+
+func ok(*http.Request) (*http.Response, error)      { return answer(200, "[]") }
+func failing(*http.Request) (*http.Response, error) { return answer(500, "") }
+
+// until sends a request a second until the endpoint is in the state, and fails the test after too many.
+func until(t *testing.T, p *pool, e *endpoint, state string) {
+	t.Helper()
+	for range 1000 {
+		if e.state() == state {
+			return
+		}
+		time.Sleep(time.Second)
+		require.NoError(t, ask(t.Context(), p, 1))
+	}
+	require.Equal(t, state, e.state())
+}
+
+func TestAFailingEndpointIsEjectedTriedAndTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := newWorld(), log{}
+		w.at("http://s0", failing)
+		w.at("http://s1", ok)
+		w.at("http://s2", ok)
+		u := quiet("one", urls(3)...)
+		p := openPool(t, u, l.hooks(), w.seams())
+		synctest.Wait()
+		bad := p.endpoints[0]
+		until(t, p, bad, "ejected")
+		require.Equal(t, 5, w.called("http://s0", "/embed"))
+		require.Equal(t, []string{"http://s0 ejected"}, l.changed())
+		require.Contains(t, p.describe().Endpoints[0].Reason, "failed with status 500")
+		require.Equal(t, models.StateReady, p.status().State)
+
+		// Left alone for its time, then tried by one request, out for twice the time each time it
+		// fails, up to 16 times.
+		for _, spell := range []time.Duration{10, 20, 40, 80, 160, 160} {
+			time.Sleep(spell*time.Second - pauseElsewhere - 1) // the last retry has waited
+			for range 20 {
+				require.NoError(t, ask(t.Context(), p, 1))
+			}
+			require.Zero(t, w.called("http://s0", "/embed"))
+			time.Sleep(pauseElsewhere + 1)
+			for range 20 {
+				require.NoError(t, ask(t.Context(), p, 1))
+			}
+			require.Equal(t, 1, w.called("http://s0", "/embed"))
+			require.Equal(t, []string{"http://s0 probing", "http://s0 ejected"}, l.changed())
+		}
+		w.at("http://s0", ok)
+		time.Sleep(160 * time.Second)
+		require.NoError(t, ask(t.Context(), p, 1))
+		require.Equal(t, []string{"http://s0 probing", "http://s0 recovered"}, l.changed())
+		require.Equal(t, "ready", bad.state())
+		requireIdle(t, p)
+	})
+}
+
+func TestHalfOpenIsOneRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.at("http://s0", failing)
+		w.at("http://s1", ok)
+		p := openPool(t, quiet("one", urls(2)...), Hooks{}, w.seams())
+		synctest.Wait()
+		until(t, p, p.endpoints[0], "ejected")
+		w.called("http://s0", "/embed")
+		w.at("http://s0", after(10*time.Second, ok))
+		time.Sleep(10 * time.Second)
+		done := make(chan error, 30)
+		for range 30 {
+			go func() { done <- ask(t.Context(), p, 1) }()
+		}
+		synctest.Wait()
+		require.Equal(t, "probing", p.endpoints[0].state())
+		require.Len(t, done, 29)
+		require.Equal(t, 1, w.called("http://s0", "/embed"))
+		for range 30 {
+			require.NoError(t, <-done)
+		}
+		require.Equal(t, "ready", p.endpoints[0].state())
+
+		// A trial whose caller leaves proves nothing: the next request tries again.
+		w.at("http://s0", failing)
+		until(t, p, p.endpoints[0], "ejected")
+		w.at("http://s0", after(time.Hour, ok))
+		time.Sleep(10 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		requireKind(t, models.KindDeadline, "one", ask(ctx, p, 1))
+		require.Equal(t, "ejected", p.endpoints[0].state())
+		w.at("http://s0", ok)
+		require.NoError(t, ask(t.Context(), p, 1))
+		require.Equal(t, "ready", p.endpoints[0].state())
+		requireIdle(t, p)
+	})
+}
+
+func TestEveryOtherFailureEjectsToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		var n atomic.Int32
+		w.at("http://s0", func(r *http.Request) (*http.Response, error) {
+			if n.Add(1)%2 == 0 {
+				return failing(r)
+			}
+			return ok(r)
+		})
+		w.at("http://s1", ok)
+		p := openPool(t, quiet("one", urls(2)...), Hooks{}, w.seams())
+		synctest.Wait()
+		until(t, p, p.endpoints[0], "ejected")
+		require.EqualValues(t, window, n.Load())
+	})
+}
+
+func TestHalfAtMostAreEjectedAndNeverTheLast(t *testing.T) {
+	for n := 1; n <= 7; n++ {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				u := quiet("one", urls(n)...)
+				for _, url := range u.URLs {
+					w.at(url, failing)
+				}
+				p := openPool(t, u, Hooks{}, w.seams())
+				synctest.Wait()
+				for range 300 {
+					require.Error(t, ask(t.Context(), p, 1))
+				}
+				out := 0
+				for _, e := range p.endpoints {
+					if e.state() == "ejected" {
+						out++
+					}
+				}
+				require.Equal(t, n/2, out)
+				require.Equal(t, models.StateReady, p.status().State)
+			})
+		})
+	}
+}
+
+func TestProbesTakeOutAndBringBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := newWorld(), log{}
+		for _, url := range urls(2) {
+			w.at(url, ok)
+		}
+		u := quiet("one", urls(2)...)
+		u.ProbeInterval = 10 * time.Second
+		p := openPool(t, u, l.hooks(), w.seams())
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		n := w.called("http://s0", "/health")
+		require.GreaterOrEqual(t, n, 6)
+		require.LessOrEqual(t, n, 8)
+		require.Empty(t, l.changed())
+		require.WithinDuration(t, time.Now(), p.describe().Endpoints[0].LastProbe, 11*time.Second)
+
+		w.at("http://s0", failing)
+		time.Sleep(13 * time.Second)
+		require.Equal(t, []string{"http://s0 unhealthy"}, l.changed())
+		require.Equal(t, models.StateReady, p.status().State)
+		for range 20 {
+			require.NoError(t, ask(t.Context(), p, 1))
+		}
+		require.Zero(t, w.called("http://s0", "/embed"))
+
+		w.at("http://s1", func(*http.Request) (*http.Response, error) { return nil, errors.New("reset") })
+		time.Sleep(13 * time.Second)
+		status := p.status()
+		require.Equal(t, models.StateFailed, status.State)
+		require.Equal(t, `upstream "one": none of its 2 addresses passes health checks`, status.Reason)
+		e := requireKind(t, models.KindUnavailable, "one", ask(t.Context(), p, 1))
+		require.Equal(t, 10*time.Second, e.RetryAfter)
+
+		w.at("http://s0", ok)
+		time.Sleep(12 * time.Second)
+		require.Equal(t, models.StateReady, p.status().State)
+		require.Equal(t, []string{"http://s1 unhealthy", "http://s0 healthy"}, l.changed())
+		require.NoError(t, ask(t.Context(), p, 1))
+	})
+}
+
+func TestAHungProbeHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.at("http://s0", after(time.Hour, ok))
+		w.at("http://s1", ok)
+		u := quiet("one", urls(2)...)
+		u.ProbeInterval = 10 * time.Second
+		p := openPool(t, u, Hooks{}, w.seams())
+		time.Sleep(25 * time.Second)
+		require.Equal(t, "unhealthy", p.describe().Endpoints[0].State)
+		require.Equal(t, "ready", p.describe().Endpoints[1].State)
+		require.Contains(t, p.describe().Endpoints[0].Reason, "deadline")
+	})
+}
+
+func TestARefusalIsASignOfHealth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.at("http://s0", byPath(map[string]func(*http.Request) (*http.Response, error){"/health": always(404, "")}))
+		u := quiet("one", "http://s0")
+		u.ProbeInterval = 10 * time.Second
+		p := openPool(t, u, Hooks{}, w.seams())
+		time.Sleep(time.Minute)
+		require.Equal(t, "ready", p.describe().Endpoints[0].State)
+	})
+}
+
+func TestAddressesComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		var hosts atomic.Value
+		hosts.Store([]string{"10.0.0.2", "10.0.0.1", "10.0.0.1"})
+		s := w.seams()
+		s.resolve = func(_ context.Context, host string) ([]string, error) {
+			require.Equal(t, "tei.example", host)
+			list := hosts.Load().([]string)
+			if list == nil {
+				return nil, errors.New("no such host")
+			}
+			return list, nil
+		}
+		for _, url := range []string{"http://10.0.0.1:8080/v1", "http://10.0.0.2:8080/v1", "http://10.0.0.3:8080/v1"} {
+			w.at(url, after(time.Second, func(r *http.Request) (*http.Response, error) {
+				require.Equal(t, "tei.example:8080", r.Host)
+				return answer(200, "[]")
+			}))
+		}
+		u := quiet("one", "dns+http://tei.example:8080/v1")
+		u.ProbeInterval = 5 * time.Second
+		p := openPool(t, u, Hooks{}, s)
+		require.NoError(t, ask(t.Context(), p, 1)) // waits for the first addresses
+		require.Equal(t, []string{"http://10.0.0.1:8080/v1", "http://10.0.0.2:8080/v1"}, addresses(p))
+		first := p.endpoints[0]
+
+		// The second leaves with requests in flight, which end well; the third joins.
+		hosts.Store([]string{"10.0.0.1", "10.0.0.3"})
+		done := make(chan error, 100)
+		time.Sleep(8500 * time.Millisecond)
+		for range 100 {
+			go func() { done <- ask(t.Context(), p, 1) }()
+		}
+		synctest.Wait()
+		time.Sleep(600 * time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, []string{"http://10.0.0.1:8080/v1", "http://10.0.0.3:8080/v1"}, addresses(p))
+		require.Same(t, first, p.endpoints[0])
+		for range 100 {
+			require.NoError(t, <-done)
+		}
+		require.Positive(t, w.called("http://10.0.0.2:8080/v1", "/v1/embed"))
+		time.Sleep(time.Minute)
+		require.Zero(t, w.called("http://10.0.0.2:8080/v1", "/v1/embed"))
+		w.called("http://10.0.0.2:8080/v1", "/v1/health")
+		time.Sleep(time.Minute)
+		require.Zero(t, w.called("http://10.0.0.2:8080/v1", "/v1/health"))
+
+		// A name that cannot be resolved any more keeps its addresses.
+		hosts.Store([]string(nil))
+		time.Sleep(time.Minute)
+		require.Len(t, addresses(p), 2)
+		require.NoError(t, ask(t.Context(), p, 1))
+		requireIdle(t, p)
+	})
+}
+
+func TestANameWithoutAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.seams()
+		s.resolve = func(context.Context, string) ([]string, error) { return nil, errors.New("no such host") }
+		p := openPool(t, quiet("one", "dns+https://nowhere"), Hooks{}, s)
+		synctest.Wait()
+		e := requireKind(t, models.KindUnavailable, "one", ask(t.Context(), p, 1))
+		require.Contains(t, e.Message, "its name has no address")
+		require.Equal(t, models.StateFailed, p.status().State)
+		s.resolve = nil
+	})
+}
+
+func addresses(p *pool) (list []string) {
+	for _, e := range p.describe().Endpoints {
+		list = append(list, e.URL)
+	}
+	return list
+}

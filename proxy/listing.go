@@ -1,0 +1,120 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+const (
+	// listEvery is how often an upstream is asked for its models, listAgain how soon after it
+	// could not be asked.
+	listEvery = time.Minute
+	listAgain = 5 * time.Second
+	// listFresh is how long a list is believed: two that failed are borne.
+	listFresh = 2*listEvery + 3*listAgain
+	// relistEvery bounds how often an unknown name has the list asked for at once.
+	relistEvery = 5 * time.Second
+	listTime    = 10 * time.Second
+)
+
+// dated is an upstream's list of models and its age.
+type dated struct {
+	listing
+	byName map[string]int
+	// at is when it was told, zero if never; tried when it was last asked for.
+	at, tried time.Time
+}
+
+func (d *dated) fresh() bool { return d != nil && !d.at.IsZero() && time.Since(d.at) < listFresh }
+
+// find returns a model of the list. Ollama lists bge-m3:latest, and knows it as bge-m3, too.
+func (d *dated) find(name string, t Type) (listed, bool) {
+	if d == nil {
+		return listed{}, false
+	}
+	i, ok := d.byName[name]
+	if !ok && t == TypeOllama && !strings.Contains(name[strings.LastIndexByte(name, '/')+1:], ":") {
+		i, ok = d.byName[name+":latest"]
+	}
+	if !ok {
+		return listed{}, false
+	}
+	return d.models[i], true
+}
+
+// list asks the upstream for its models and returns when to ask again. A list that cannot be had
+// leaves the one before, which grows old.
+func (p *pool) list(ctx context.Context) time.Duration {
+	next := dated{tried: time.Now()}
+	err := error(nil)
+	r := p.dialect.list(func(l listing) { next.listing, next.at = l, time.Now() })
+	if r == nil {
+		return listEvery
+	}
+	if e := p.any(); e != nil {
+		err = p.direct(ctx, e, r, listTime)
+	} else {
+		err = errors.New("nobody to ask")
+	}
+	if err != nil || next.at.IsZero() {
+		if before := p.listing.Load(); before != nil {
+			next = *before
+			next.tried = time.Now()
+		}
+		p.listing.Store(&next)
+		return listAgain
+	}
+	next.byName = make(map[string]int, len(next.models))
+	for i, m := range next.models {
+		next.byName[m.name] = i
+	}
+	p.listing.Store(&next)
+	return listEvery
+}
+
+// any returns the endpoint that is most likely to answer, nil if there is none.
+func (p *pool) any() *endpoint {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var best *endpoint
+	for _, e := range p.endpoints {
+		if best == nil || !best.in() && e.in() {
+			best = e
+		}
+	}
+	return best
+}
+
+// askAgain has the list asked for soon, as a name is not on it.
+func (p *pool) askAgain() {
+	select {
+	case p.relist <- struct{}{}:
+	default:
+	}
+}
+
+// lists reports whether the upstream tells its models at all.
+func (p *pool) lists() bool { return p.dialect.list(func(listing) {}) != nil }
+
+// model implements backend.
+func (p *pool) model(name string) (listed, bool) { return p.listing.Load().find(name, p.opts.Type) }
+
+// limits implements backend.
+func (p *pool) limits(op operation) limits {
+	l := limits{items: p.opts.MaxItems, bytes: p.opts.MaxBytes}
+	said := limits{}
+	if d := p.listing.Load(); d != nil {
+		said = d.limits
+	}
+	for _, from := range []limits{said, p.dialect.limits(op)} {
+		if l.items == 0 {
+			l.items = from.items
+		}
+		if l.bytes == 0 {
+			l.bytes = from.bytes
+		}
+	}
+	return l
+}

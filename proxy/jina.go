@@ -11,8 +11,8 @@ type jina struct{ bearer }
 
 func (jina) intents() {}
 
-// limits are Jina's.
-func (jina) limits(operation) limits { return limits{items: 2048} }
+// limits are less than Jina's, which differ from model to model.
+func (jina) limits(operation) limits { return limits{items: 512} }
 
 // probe: what Jina answers for free says nothing of its models.
 func (jina) probe() *request { return nil }

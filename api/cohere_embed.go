@@ -120,6 +120,7 @@ func (r *jsonReader) contentsField(field string, limit int, into *textList) erro
 			return "", wrongType(name, "an object", k)
 		}
 		var text string
+		given := false
 		err := r.object(func(key string) error {
 			if key != "content" {
 				_, err := r.skip()
@@ -127,8 +128,12 @@ func (r *jsonReader) contentsField(field string, limit int, into *textList) erro
 			}
 			var err error
 			text, err = r.content(name + ".content")
+			given = err == nil
 			return err
 		})
+		if err == nil && !given {
+			err = empty(name+".content", "%s.content is missing or empty: give at least one part", name)
+		}
 		return text, err
 	})
 }
@@ -136,38 +141,53 @@ func (r *jsonReader) contentsField(field string, limit int, into *textList) erro
 func (r *jsonReader) content(field string) (string, error) {
 	var parts []string
 	present, err := r.optional(field, kindList)
-	if !present {
+	if err != nil {
 		return "", err
 	}
-	err = r.list(func(i int) error {
-		name := at(field, i)
-		if present, err := r.optional(name, kindObject); !present {
+	if present {
+		err = r.list(func(i int) error {
+			name := at(field, i)
+			if present, err := r.optional(name, kindObject); !present {
+				return err
+			}
+			part, err := r.contentPart(name)
+			parts = append(parts, part)
 			return err
-		}
-		part, err := r.contentPart(name)
-		parts = append(parts, part)
-		return err
-	})
+		})
+	}
+	if err == nil && len(parts) == 0 {
+		err = empty(field, "%s is missing or empty: give at least one part", field)
+	}
 	return strings.Join(parts, "\n"), err
 }
 
 // contentPart takes {"type":"text","text":…}.
 func (r *jsonReader) contentPart(field string) (string, error) {
 	var typ, text string
+	given := false
 	err := r.object(func(key string) error {
 		switch key {
 		case "type":
 			return r.stringField(field+".type", &typ)
 		case "text":
+			k, err := r.peek()
+			if given = k == kindString; err != nil {
+				return err
+			}
 			return r.stringField(field+".text", &text)
 		}
 		_, err := r.skip()
 		return err
 	})
-	if err == nil && typ != "text" {
-		err = invalid(field+".type", `%s.type must be "text", not %q: only text can be embedded here`, field, shorten(typ))
+	switch {
+	case err != nil:
+		return "", err
+	case typ != "text":
+		return "", invalid(field+".type", `%s.type must be "text", not %q: only text can be embedded here`, field, shorten(typ))
+	case !given:
+		return "", invalid(field+".text", "%s.text is missing", field)
 	}
-	return text, err
+	return text, nil
 }
 
 // noImagesField takes null or an empty list, as clients send it with texts.
@@ -189,7 +209,7 @@ func (r *jsonReader) vectorTypesField(field string, into *[]vectorType) error {
 	for i, word := range words {
 		typ := vectorType(word)
 		if !slices.Contains(vectorTypes, typ) {
-			return invalid(at(field, i), "%s must be one of %q, not %q", at(field, i), vectorTypes, shorten(word))
+			return invalid(at(field, i), `%s must be one of "float", "int8", "uint8", "binary", "ubinary" or "base64", not %q`, at(field, i), shorten(word))
 		}
 		if !slices.Contains(*into, typ) {
 			*into = append(*into, typ)

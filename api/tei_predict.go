@@ -37,7 +37,7 @@ func (s *Server) answerPrediction(ctx context.Context, x *call, data []byte) err
 	}
 	result, err := s.classify(ctx, x, &p)
 	if err != nil {
-		return err
+		return relabel(err, p.own)
 	}
 	characters := 0
 	for _, in := range p.inputs {
@@ -203,6 +203,14 @@ func (s *Server) classify(ctx context.Context, x *call, p *prediction) (models.C
 	}
 	x.served(result.Usage, result.Timing)
 	return result, nil
+}
+
+// own is what the request calls an input: the one that was given alone has no number.
+func (p *prediction) own(param string) string {
+	if _, ok := itemOf(param, "inputs"); ok && !p.batch {
+		return "inputs"
+	}
+	return param
 }
 
 // checkClasses refuses what no client could read.

@@ -31,8 +31,8 @@ func TestInt8(t *testing.T) {
 	require.Equal(t, []int{127, -127, 51, -1, 0}, numbers(t, appendInt8(nil, wide, 0))[:5])
 }
 
-// TestInt8KeepsCosines: of two vectors as texts have them, the cosine moves by no more than the
-// rounding of one number, which is 1/508 of 1,024 of them.
+// TestInt8KeepsCosines: rounding moves the cosine of two vectors by 0.4/scale as a rule, 0.0008
+// for 1,024 numbers, and hardly ever by five times that.
 func TestInt8KeepsCosines(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, width := range []int{64, 384, 768, 1024} {
@@ -44,7 +44,7 @@ func TestInt8KeepsCosines(t *testing.T) {
 			}
 			want := cosine(a, b)
 			scale := 127 * max(1, math.Sqrt(float64(width))/8)
-			require.InDelta(t, want, cosine(levels(t, unit(a)), levels(t, unit(b))), 0.7/scale)
+			require.InDelta(t, want, cosine(levels(t, unit(a)), levels(t, unit(b))), 2/scale)
 		}
 	}
 }

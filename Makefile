@@ -63,7 +63,7 @@ test: test-setup ## Set up what is missing and run every test (what .ci/run runs
 
 .PHONY: test-setup
 test-setup:
-	@scripts/setup/setup.sh tools modules onnxruntime tokenizers exporter model testmodels pytest clients gotestsum lint
+	@scripts/setup/setup.sh tools redis modules onnxruntime tokenizers exporter model testmodels pytest clients gotestsum lint
 
 .PHONY: test-short
 test-short: ## The Go tests with native libraries, without the long end-to-end runs

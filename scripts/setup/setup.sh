@@ -2,12 +2,13 @@
 # Sets up what building and running needs, below var/: ONNX Runtime's library, the tokenizers
 # library, the exporter's Python environment and the default model. Every step is skipped when
 # its result is there and was made from the same inputs, so an interrupted run goes on where it
-# stopped. Nothing outside the repository is changed but the clients' own download caches.
+# stopped. Nothing outside the repository is changed but the clients' own download caches, and,
+# for the tests and as root only, Debian's package redis-server is installed where it is missing.
 #
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
 # Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for Intel
 # processors openvino; for models that only PyTorch exports torch; for the tests testmodels pytest
-# clients gotestsum lint torchtest
+# clients gotestsum lint redis torchtest
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -135,6 +136,19 @@ step_gotestsum() {
   GOBIN=$PWD/$var/tools GOFLAGS=-trimpath go install "gotest.tools/gotestsum@$GOTESTSUM_VERSION"
 }
 
+# The tests of shared rate limits start servers of their own; none needs to run.
+step_redis() {
+  if ! command -v redis-server >/dev/null; then
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+      echo "redis-server is not installed, and the tests of shared rate limits start it. Install it (as root, Debian and Ubuntu: apt-get install redis-server) and run this again." >&2
+      return 1
+    fi
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server
+  fi
+  redis-server --version
+}
+
 # inputs STEP: the files and words whose change makes the step run again.
 inputs() {
   case $1 in
@@ -151,6 +165,7 @@ inputs() {
     pytest) cat scripts/requirements-test.txt; python3 --version ;;
     lint) echo "$GOLANGCI_VERSION"; go env GOVERSION ;;
     gotestsum) echo "$GOTESTSUM_VERSION"; go env GOVERSION ;;
+    redis) echo redis-server ;;
   esac
 }
 
@@ -170,6 +185,7 @@ result() {
     pytest) echo "$var/pytest-venv/bin/python" ;;
     lint) echo "$var/tools/golangci-lint" ;;
     gotestsum) echo "$var/tools/gotestsum" ;;
+    redis) command -v redis-server || echo redis-server ;;
     *) echo . ;;
   esac
 }
@@ -191,6 +207,7 @@ title() {
     pytest) echo "exporter's test environment" ;;
     lint) echo "golangci-lint (go install)" ;;
     gotestsum) echo "gotestsum (go install)" ;;
+    redis) echo "redis-server for the tests" ;;
     *) echo "unknown step '$1'; see scripts/setup/setup.sh" >&2; return 1 ;;
   esac
 }

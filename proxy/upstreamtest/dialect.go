@@ -11,6 +11,14 @@ func dialectOf(kind Kind, f *Fake) dialect {
 		return &vllm{f: f}
 	case Ollama:
 		return &ollama{f: f}
+	case Infinity:
+		return &infinity{f: f}
+	case OpenAI:
+		return &openai{f: f}
+	case Cohere:
+		return &cohere{f: f}
+	case Jina:
+		return &jina{f: f}
 	default:
 		panic("upstreamtest: no kind is called " + string(kind))
 	}

@@ -53,7 +53,7 @@ type Model struct {
 // Options are a fake's settings. The zero value is a server with its kind's own defaults.
 type Options struct {
 	// Models are what it serves; none: one embedding model called fake, or, of the kinds that
-	// have all at once (OpenAI, Cohere, Jina), one that embeds, fake, and one that reranks, fake-rerank.
+	// have both at once (Cohere, Jina), one that embeds, fake, and one that reranks, fake-rerank.
 	// TEI and vLLM serve exactly one.
 	Models []Model
 	// Key is what a client must send; empty: none.
@@ -64,6 +64,9 @@ type Options struct {
 	NoTruncate bool
 	// LengthsViaTokenize makes Infinity count tokens; else it counts characters.
 	LengthsViaTokenize bool
+	// AnyField lets OpenAI and Cohere ignore fields that they do not know, as many do that copy
+	// their APIs; the originals refuse them.
+	AnyField bool
 	// FlatErrors are those of an older vLLM.
 	FlatErrors bool
 	// MaxItems and MaxBytes bound one request; 0: as the real one does.
@@ -102,11 +105,11 @@ func defaultsOf(kind Kind) defaults {
 	case Infinity:
 		return defaults{items: 2048}
 	case OpenAI:
-		return defaults{items: 2048, together: true}
+		return defaults{items: 2048}
 	case Cohere:
 		return defaults{items: 96, together: true}
 	case Jina:
-		return defaults{items: 512, together: true}
+		return defaults{items: 2048, together: true}
 	default:
 		return defaults{}
 	}

@@ -35,7 +35,8 @@ var mayImport = map[string][]string{
 	"internal/workload":  {},
 	"telemetry":          {},
 	// Plays other servers; knows their wire formats only.
-	"proxy/upstreamtest": {},
+	"proxy/upstreamtest":       {},
+	"proxy/upstreamtest/serve": {"proxy/upstreamtest"},
 	// Level 1.
 	"auth":              {"internal/wildcard"},
 	"ratelimit":         {"internal/wildcard"},
@@ -73,7 +74,8 @@ var ownedBy = map[string][]string{
 	"github.com/redis/go-redis/":         {"ratelimit"},
 	"go.opentelemetry.io/":               {"telemetry"},
 	"github.com/klauspost/cpuid":         {"inference"},
-	"google.golang.org/protobuf/":        {"inference/onnxfile", "cmd/enginebench"},
+	// The collector in telemetry's tests reads what it is sent.
+	"google.golang.org/protobuf/":        {"inference/onnxfile", "cmd/enginebench", "telemetry"},
 	"github.com/stretchr/testify/assert": {},
 }
 

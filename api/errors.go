@@ -75,6 +75,8 @@ var (
 	rowEncoding = row{status: 415, typ: typeInvalid, code: "unsupported_content_encoding", teiStatus: 415, teiType: teiValidation}
 	rowHeader   = row{status: 431, typ: typeInvalid, code: "request_header_too_large", teiStatus: 431, teiType: teiValidation}
 	rowProtocol = row{status: 400, typ: typeInvalid, code: "invalid_request_error", teiStatus: 400, teiType: teiValidation}
+	rowAdmin    = row{status: 403, typ: "permission_error", code: "admin_only", teiStatus: 403, teiType: teiValidation}
+	rowReload   = row{status: 400, typ: typeInvalid, code: "invalid_configuration", teiStatus: 400, teiType: teiValidation}
 	rowBytes    = row{status: 503, typ: typeBusy, code: "too_many_bytes_in_flight", teiStatus: 503, teiType: teiOverloaded, retry: time.Second}
 )
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/internal/machine"
@@ -40,14 +41,65 @@ type modelHealth struct {
 	Queue   queueHealth    `json:"queue"`
 }
 
+// upstreamHealth is an upstream as /health shows it to everybody; addresses are for admins.
+type upstreamHealth struct {
+	Name      string           `json:"name"`
+	Type      string           `json:"type"`
+	State     string           `json:"state"`
+	InFlight  int              `json:"in_flight"`
+	Queued    int              `json:"queued"`
+	Endpoints []endpointHealth `json:"endpoints"`
+}
+
+type endpointHealth struct {
+	URL       string     `json:"url,omitempty"`
+	State     string     `json:"state"`
+	Reason    string     `json:"reason,omitempty"`
+	InFlight  int        `json:"in_flight"`
+	LatencyMS float64    `json:"latency_ms"`
+	LastProbe *time.Time `json:"last_probe"`
+}
+
+func (u Upstream) health(addresses bool) upstreamHealth {
+	h := upstreamHealth{Name: u.Name, Type: u.Type, State: statusNotReady, InFlight: u.InFlight, Queued: u.Queued, Endpoints: []endpointHealth{}}
+	if u.ready() {
+		h.State = statusReady
+	}
+	for _, e := range u.Endpoints {
+		seen := endpointHealth{State: e.State, InFlight: e.InFlight, LatencyMS: float64(e.Latency.Microseconds()) / 1000}
+		if addresses {
+			seen.URL, seen.Reason = e.URL, e.Reason
+		}
+		if !e.LastProbe.IsZero() {
+			seen.LastProbe = &e.LastProbe
+		}
+		h.Endpoints = append(h.Endpoints, seen)
+	}
+	return h
+}
+
+func (s *Server) upstreams() []Upstream {
+	if s.options.Admin == nil {
+		return nil
+	}
+	return s.options.Admin.Upstreams()
+}
+
+func (s *Server) lastReload() *Reload {
+	if s.options.Admin == nil {
+		return nil
+	}
+	return s.options.Admin.LastReload()
+}
+
 // live answers that the process answers.
 func (s *Server) live(x *call) error {
 	x.send(http.StatusOK, []byte(`{"status":"live"}`))
 	return nil
 }
 
-// ready answers 200 when a request could be served: a model is ready, and the server is not
-// draining.
+// ready answers 200 when a request could be served: a model or an upstream is ready, and the
+// server is not draining.
 func (s *Server) ready(x *call) error {
 	status, code := s.status()
 	reasons := []string{}
@@ -68,14 +120,20 @@ func (s *Server) health(x *call) error {
 	for _, e := range s.options.Catalog.Entries() {
 		list = append(list, healthOf(e))
 	}
+	var upstreams []upstreamHealth
+	for _, u := range s.upstreams() {
+		upstreams = append(upstreams, u.health(false))
+	}
 	x.send(code, marshal(struct {
-		Status  string        `json:"status"`
-		Version string        `json:"version"`
-		Uptime  float64       `json:"uptime_seconds"`
-		Runtime string        `json:"runtime,omitempty"`
-		Machine *machine.Info `json:"machine,omitempty"`
-		Models  []modelHealth `json:"models"`
-	}{status, s.options.Version, time.Since(s.started).Round(time.Millisecond).Seconds(), s.options.Runtime, s.options.Machine, list}))
+		Status    string           `json:"status"`
+		Version   string           `json:"version"`
+		Uptime    float64          `json:"uptime_seconds"`
+		Runtime   string           `json:"runtime,omitempty"`
+		Machine   *machine.Info    `json:"machine,omitempty"`
+		Models    []modelHealth    `json:"models"`
+		Upstreams []upstreamHealth `json:"upstreams,omitempty"`
+		Reload    *Reload          `json:"last_reload,omitempty"`
+	}{status, s.options.Version, time.Since(s.started).Round(time.Millisecond).Seconds(), s.options.Runtime, s.options.Machine, list, upstreams, s.lastReload()}))
 	return nil
 }
 
@@ -99,22 +157,24 @@ func healthOf(e models.Entry) modelHealth {
 	return h
 }
 
-// status is ready when at least one model can serve and none is on its way: while models
-// load, requests to those that come last would fail.
+// status is ready when at least one model or upstream can serve and, at the start, no model is on
+// its way: requests to those that come last would fail. A model that is loaded later takes
+// nothing away from the others.
 func (s *Server) status() (string, int) {
 	if s.draining.Load() {
 		return statusDraining, http.StatusServiceUnavailable
 	}
-	ready := false
+	ready, loading := slices.ContainsFunc(s.upstreams(), Upstream.ready), false
 	for _, e := range s.options.Catalog.Entries() {
 		switch e.Model.Status().State {
 		case models.StateLoading:
-			return statusNotReady, http.StatusServiceUnavailable
+			loading = true
 		case models.StateReady:
 			ready = true
 		}
 	}
-	if ready {
+	if ready && (!loading || s.wasReady.Load()) {
+		s.wasReady.Store(true)
 		return statusReady, http.StatusOK
 	}
 	return statusNotReady, http.StatusServiceUnavailable
@@ -125,7 +185,8 @@ func (s *Server) reasons() []string {
 		return []string{"the server is draining"}
 	}
 	entries := s.options.Catalog.Entries()
-	if len(entries) == 0 {
+	upstreams := s.upstreams()
+	if len(entries)+len(upstreams) == 0 {
 		return []string{"there are no models"}
 	}
 	var reasons []string
@@ -136,6 +197,11 @@ func (s *Server) reasons() []string {
 			reason += ": " + status.Reason
 		}
 		reasons = append(reasons, reason)
+	}
+	for _, u := range upstreams {
+		if !u.ready() {
+			reasons = append(reasons, "upstream "+u.Name+": none of its addresses can serve")
+		}
 	}
 	return reasons
 }

@@ -125,6 +125,9 @@ func callOf(c *fiber.Ctx) *call {
 
 // observe stands around every request: its id, its body's bytes, its errors and its event.
 func (s *Server) observe(c *fiber.Ctx) error {
+	if begin := s.options.Begin; begin != nil {
+		defer begin()()
+	}
 	x := s.newCall(c)
 	c.Locals(callKey{}, x)
 	defer x.body.release()

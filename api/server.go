@@ -20,6 +20,7 @@ import (
 	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/internal/machine"
 	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/telemetry"
 )
 
 // Options are what a Server needs. Zero values of limits mean their defaults.
@@ -70,6 +71,14 @@ type Options struct {
 	Limits Limiter
 	// TrustedProxies returns the networks whose X-Forwarded-For is believed; it may be nil.
 	TrustedProxies func() []netip.Prefix
+	// Admin does what /admin routes ask, and tells of upstreams and reloads. Nil: there are no
+	// such routes.
+	Admin Admin
+	// Begin is called before a request looks anything up, and what it returns when the request is
+	// done; it may be nil.
+	Begin func() (end func())
+	// Tracer makes the spans of requests; it may be nil.
+	Tracer *telemetry.Tracer
 	// OnRequest is called once a request, when its answer is complete and about to be sent.
 	OnRequest func(RequestEvent)
 }
@@ -104,6 +113,7 @@ type Server struct {
 	budget   budget
 	started  time.Time
 	draining atomic.Bool
+	wasReady atomic.Bool // since when a model that loads does not make the server unready
 	// stall and connections are bodyStall and maxConnections, but for tests.
 	stall       time.Duration
 	connections int
@@ -163,6 +173,9 @@ func (s *Server) routes() {
 	s.get("/health", s.health)
 	s.get("/health/live", s.live)
 	s.get("/health/ready", s.ready)
+	if s.options.Admin != nil {
+		s.adminRoutes()
+	}
 	if s.options.Metrics != nil {
 		s.get("/metrics", s.metrics)
 	}

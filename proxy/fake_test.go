@@ -167,7 +167,7 @@ func byPath(paths map[string]func(*http.Request) (*http.Response, error)) func(*
 
 // quiet is an upstream at the URLs, without probes and with a budget for every retry.
 func quiet(name string, urls ...string) Upstream {
-	return Upstream{Name: name, Type: TypeTEI, URLs: urls, ProbeInterval: -1, RetryBudget: 100}
+	return Upstream{Name: name, Type: TypeTEI, URLs: urls, ProbeInterval: -1, RetryBudget: 10000}
 }
 
 // urls are n made-up base URLs.
@@ -179,8 +179,8 @@ func urls(n int) []string {
 	return list
 }
 
-// open makes a proxy that the test's end closes.
-func open(t testing.TB, o Options, s seams) *Proxy {
+// openProxy makes a proxy that the test's end closes.
+func openProxy(t testing.TB, o Options, s seams) *Proxy {
 	t.Helper()
 	p, err := newProxy(o, nil, s)
 	require.NoError(t, err)
@@ -188,9 +188,9 @@ func open(t testing.TB, o Options, s seams) *Proxy {
 	return p
 }
 
-// openPool is open for one upstream.
+// openPool is openProxy for one upstream.
 func openPool(t testing.TB, u Upstream, h Hooks, s seams) *pool {
-	return open(t, Options{Upstreams: []Upstream{u}, Hooks: h}, s).pools[0]
+	return openProxy(t, Options{Upstreams: []Upstream{u}, Hooks: h}, s).pools[0]
 }
 
 // ask sends a request of so many tokens.

@@ -85,7 +85,7 @@ func newPool(u Upstream, o Options, s seams) (*pool, error) {
 	if p.tls, p.files, err = tlsConfig(u); err != nil {
 		return nil, err
 	}
-	p.header = headerOf(u, d, cmp.Or(o.UserAgent, "quadrate"))
+	p.header = baseHeader(u, d, cmp.Or(o.UserAgent, "quadrate"))
 	p.admission = admission{max: u.MaxInFlight, maxQueued: u.MaxQueued}
 	p.budget = budget{percent: u.RetryBudget}
 	for _, raw := range u.URLs {
@@ -103,10 +103,10 @@ func (p *pool) same(other *pool) bool {
 	return reflect.DeepEqual(p.opts, other.opts) && reflect.DeepEqual(p.header, other.header) && p.files == other.files
 }
 
-// headerOf is the header of every request: ours, the configured one, the key. Idempotency-Key is
+// baseHeader is the header of every request: ours, the configured one, the key. Idempotency-Key is
 // not sent, as it has no value; it has net/http send a request again, at once and on another
 // connection, when the server has closed an idle one at the same moment.
-func headerOf(u Upstream, d dialect, agent string) http.Header {
+func baseHeader(u Upstream, d dialect, agent string) http.Header {
 	h := http.Header{
 		"User-Agent":      {agent},
 		"Accept":          {"application/json"},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -96,6 +97,9 @@ type exchange struct {
 // Models without a name are called fake; without dimensions they have 384, without a length 256
 // tokens, without a task they embed; a classifier without labels has negative, neutral, positive.
 func New(kind Kind, options Options) *Fake {
+	if n := len(options.Models); defaultsOf(kind).single && n > 1 {
+		panic(fmt.Sprintf("upstreamtest: %s serves one model, not %d", kind, n))
+	}
 	f := &Fake{kind: kind, options: options.complete(kind), words: newWords()}
 	f.script.cleared = make(chan struct{})
 	f.dialect = dialectOf(kind, f)

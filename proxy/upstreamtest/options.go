@@ -115,7 +115,23 @@ func defaultsOf(kind Kind) defaults {
 	}
 }
 
-// complete fills in the defaults; it panics on options that no real server could have.
+// Check says what no server of a kind could have.
+func (o Options) Check(kind Kind) error {
+	if n := len(o.Models); defaultsOf(kind).single && n > 1 {
+		return fmt.Errorf("%s serves one model, not %d", kind, n)
+	}
+	faults := o.Faults
+	o.Faults = nil
+	f := New(kind, o)
+	for _, fault := range faults {
+		if err := f.check(fault); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// complete fills in the defaults.
 func (o Options) complete(kind Kind) Options {
 	d := defaultsOf(kind)
 	if len(o.Models) == 0 {
@@ -123,9 +139,6 @@ func (o Options) complete(kind Kind) Options {
 		if d.together {
 			o.Models = append(o.Models, Model{Name: defaultName + "-rerank", Task: Rerank})
 		}
-	}
-	if d.single && len(o.Models) != 1 {
-		panic(fmt.Sprintf("upstreamtest: %s serves one model, not %d", kind, len(o.Models)))
 	}
 	completed := make([]Model, len(o.Models))
 	for i, m := range o.Models {

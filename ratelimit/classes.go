@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/quadrate-maas/quadrate/internal/wildcard"
 )
@@ -120,5 +119,5 @@ func newScope(class string, patterns []string, l Limits) *scope {
 // exceeded is the error of a request that was refused.
 func (s *scope) exceeded(r refusal, state State) *Exceeded {
 	limit := map[string]int64{requestsSetting: s.bounds.requests, tokensSetting: s.bounds.tokens, concurrencySetting: s.bounds.concurrency}[r.setting]
-	return &Exceeded{Setting: r.setting, Class: s.class, Limit: int(limit), RetryAfter: time.Duration(r.wait) * time.Microsecond, State: state}
+	return &Exceeded{Setting: r.setting, Class: s.class, Limit: int(limit), RetryAfter: duration(r.wait), State: state}
 }

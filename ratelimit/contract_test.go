@@ -2,6 +2,8 @@ package ratelimit
 
 import (
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,7 +36,7 @@ type opener func(t *testing.T, classes ...Class) (*Limiter, func(...Class))
 func testStore(t *testing.T, open opener) {
 	for name, test := range map[string]func(*testing.T, opener){
 		"burst": testBurst, "tokens": testTokens, "concurrency": testConcurrency,
-		"nothing counted": testNothingCounted, "rules": testRules, "apply": testApply, "callers": testCallers,
+		"nothing counted": testNothingCounted, "rules": testRules, "apply": testApply, "callers": testCallers, "at once": testAtOnce,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
@@ -160,6 +162,12 @@ func testApply(t *testing.T, open opener) {
 	refuse(t, l, one, "a", 0)
 	apply()
 	take(t, l, one, "m", 0)
+	// Nobody owes a lowered limit more than it lets anybody owe.
+	tokens := func(n int) Class { return Class{Name: "c", Limits: Limits{TokensPerMinute: n}} }
+	apply(tokens(1000000))
+	take(t, l, one, "m", 1000000).Done(1000000)
+	apply(tokens(10))
+	require.LessOrEqual(t, refuse(t, l, one, "m", 0).RetryAfter, time.Minute)
 }
 
 func testCallers(t *testing.T, open opener) {
@@ -173,4 +181,19 @@ func testCallers(t *testing.T, open opener) {
 		refuse(t, l, caller, "m", 0)
 	}
 	take(t, l, Caller{"d", "2"}, "m", 0)
+}
+
+func testAtOnce(t *testing.T, open opener) {
+	l, _ := open(t, Class{Name: "c", Limits: Limits{RequestsPerMinute: 1, Burst: 30, TokensPerMinute: 100, Concurrency: 20}})
+	var in atomic.Int64
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			if _, err := l.Take(t.Context(), one, "m", 6); err == nil {
+				in.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	require.Equal(t, int64(16), in.Load())
 }

@@ -247,8 +247,8 @@ func TestWithoutRedisNothingWaits(t *testing.T) {
 			for range 50 {
 				requireLocal(t, take(t, l.Limiter, one, "m", 0))
 			}
-			require.Less(t, time.Since(started), redisTimeout)
-			require.Error(t, l.next(t))
+			require.Less(t, time.Since(started), 50*redisTimeout/5)
+			require.ErrorContains(t, l.next(t), "redis at 127.0.0.1:")
 			require.Empty(t, l.store, "told once")
 		})
 	}
@@ -277,7 +277,7 @@ func TestRedisHangs(t *testing.T) {
 	for range 1000 {
 		take(t, l.Limiter, one, "m", 0).Done(0)
 	}
-	require.Less(t, time.Since(started), redisTimeout)
+	require.Less(t, time.Since(started), 1000*redisTimeout/20)
 	s.signal(syscall.SIGCONT)
 	l.found(t)
 	requireShared(t, take(t, l.Limiter, one, "m", 0))
@@ -305,19 +305,22 @@ func TestServersAreCounted(t *testing.T) {
 	require.Equal(t, int64(1), first.replicas(first.table.Load()))
 	second := newSharedLimiter(t, o).found(t)
 	require.Equal(t, int64(2), second.replicas(second.table.Load()))
-	require.NoError(t, first.beatNow(t))
-	require.Equal(t, int64(2), first.replicas(first.table.Load()))
+	beat := func(worked time.Duration) int64 {
+		n, err := first.shared.beat(t.Context())
+		require.NoError(t, err)
+		first.shared.count(n, worked)
+		return first.replicas(first.table.Load())
+	}
+	require.Equal(t, int64(2), beat(0))
 	require.NoError(t, second.Close())
 	require.NoError(t, second.Close(), "again")
-	require.NoError(t, first.beatNow(t))
-	require.Equal(t, int64(1), first.replicas(first.table.Load()))
+	require.Equal(t, int64(2), beat(time.Second), "the others may not have found Redis yet")
+	require.Equal(t, int64(1), beat(time.Minute))
 	requireLocal(t, take(t, second.Limiter, one, "m", 0))
 	o.Replicas = 7
 	require.NoError(t, first.Apply(o))
 	require.Equal(t, int64(7), first.replicas(first.table.Load()))
 }
-
-func (l *told) beatNow(t testing.TB) error { return l.shared.beat(t.Context()) }
 
 func BenchmarkRedis(b *testing.B) {
 	s := startRedis(b)

@@ -179,7 +179,7 @@ func (g *sharedGrant) settle(tokens int64) {
 	}
 	ctx, cancel := g.shared.within(context.Background())
 	defer cancel()
-	if err := settleScript.Run(ctx, g.shared.client, g.keys, b.requests, b.tokens, more, g.lease).Err(); err != nil {
+	if err := settleScript.Run(ctx, g.shared.client, g.keys, b.requests, b.burst, b.tokens, more, g.lease).Err(); err != nil {
 		g.shared.lose(err)
 	}
 }

@@ -44,10 +44,11 @@ type usage struct {
 	active           int64
 }
 
-// pass lets some microseconds pass.
+// pass lets some microseconds pass. Under limits that were lowered nobody owes more than they
+// let anybody owe.
 func (u *usage) pass(past int64, b bounds) {
-	u.requests = drained(u.requests, past, b.requests)
-	u.tokens = drained(u.tokens, past, b.tokens)
+	u.requests = min(drained(u.requests, past, b.requests), b.burst*minute)
+	u.tokens = min(drained(u.tokens, past, b.tokens), (b.tokens+b.largest)*minute)
 }
 
 func drained(used, past, rate int64) int64 {
@@ -132,6 +133,10 @@ func (u *usage) state(b bounds) State {
 
 func window(used, capacity, rate int64) Window {
 	left := max(capacity*minute-used, 0) / minute
-	reset := min(resetOf(used, rate), math.MaxInt64/int64(time.Microsecond))
-	return Window{Limit: int(capacity), Remaining: int(left), Reset: time.Duration(reset) * time.Microsecond}
+	return Window{Limit: int(capacity), Remaining: int(left), Reset: duration(resetOf(used, rate))}
+}
+
+// duration is at most the longest, of some 290 years: a large burst at a low rate takes longer.
+func duration(microseconds int64) time.Duration {
+	return time.Duration(min(microseconds, math.MaxInt64/int64(time.Microsecond))) * time.Microsecond
 }

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -20,7 +21,7 @@ const (
 func (s *shared) lose(err error) {
 	if s.up.CompareAndSwap(true, false) {
 		select {
-		case s.lost <- err:
+		case s.lost <- s.named(err):
 		default:
 		}
 	}
@@ -55,14 +56,16 @@ func (s *shared) watch(ctx context.Context) {
 // serve lets calls count in Redis while it works; it returns for how long it did, and why it
 // does no longer.
 func (s *shared) serve(ctx context.Context) (worked time.Duration, err error) {
-	if err := s.beat(ctx); err != nil {
+	n, err := s.beat(ctx)
+	if err != nil {
 		return 0, err
 	}
 	select {
-	case <-s.lost: // by a call that began before
+	case <-s.lost: // by a call of the time before
 	default:
 	}
 	began := time.Now()
+	s.count(n, 0)
 	s.up.Store(true)
 	s.onStore(true, nil)
 	for {
@@ -73,20 +76,35 @@ func (s *shared) serve(ctx context.Context) (worked time.Duration, err error) {
 			return time.Since(began), err
 		case <-time.After(beatEvery):
 		}
-		if err := s.beat(ctx); err != nil {
+		if n, err = s.beat(ctx); err != nil {
 			return time.Since(began), err
 		}
+		s.count(n, time.Since(began))
 	}
 }
 
-func (s *shared) beat(ctx context.Context) error {
+// beat says that this server is there, and returns how many are.
+func (s *shared) beat(ctx context.Context) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	n, err := beatScript.Run(ctx, s.client, []string{replicasKey}, s.instance, goneAfter.Milliseconds()).Int64()
-	if err == nil {
+	return n, s.named(err)
+}
+
+// count takes over how many servers there are. Less than before counts only when Redis has
+// worked for long enough that each has found it again: one that is started anew knows of nobody.
+func (s *shared) count(n int64, worked time.Duration) {
+	if n > s.replicas.Load() || worked > goneAfter+lastPause {
 		s.replicas.Store(max(n, 1))
 	}
-	return err
+}
+
+// named says which server an error is of: most say only that time was up.
+func (s *shared) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("redis at %s: %w", s.client.Options().Addr, err)
 }
 
 // close takes this server out of those that share, if Redis is there to be told.

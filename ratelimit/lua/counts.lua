@@ -6,16 +6,16 @@ local now = clock[1] * 1000000 + clock[2]
 
 local function whole(number) return string.format('%.0f', number) end
 
-local function drained(used, rate, past)
+local function drained(used, rate, past, most)
   if rate == 0 then return 0 end
-  return math.max(0, (tonumber(used) or 0) - past * rate)
+  return math.min(math.max(0, (tonumber(used) or 0) - past * rate), most * minute)
 end
 
 -- standing is the use of requests and tokens by now; what is not kept is nothing.
-local function standing(key, requests_rate, tokens_rate)
+local function standing(key, requests_rate, burst, tokens_rate)
   local kept = redis.call('HMGET', key, 'requests', 'tokens', 'at')
   local past = math.max(0, now - (tonumber(kept[3]) or now))
-  return drained(kept[1], requests_rate, past), drained(kept[2], tokens_rate, past)
+  return drained(kept[1], requests_rate, past, burst), drained(kept[2], tokens_rate, past, 2 * tokens_rate)
 end
 
 -- keep writes the use down until nothing of it is left.

@@ -5,7 +5,7 @@
 local requests_rate, burst, tokens_rate = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local cost, concurrency, lease = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[7])
 
-local requests, tokens = standing(KEYS[1], requests_rate, tokens_rate)
+local requests, tokens = standing(KEYS[1], requests_rate, burst, tokens_rate)
 local active = 0
 if concurrency > 0 then
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', whole(now))

@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -96,4 +97,21 @@ func base64Or(form models.VectorForm, numbers string) string {
 		return numbers
 	}
 	return "base64"
+}
+
+// spaced puts a space in the place of each empty text, for servers that refuse a whole request
+// for one; no model tells them apart.
+func spaced(inputs []models.Input) []models.Input {
+	for i, in := range inputs {
+		if in.Text == "" && in.IDs == nil {
+			own := slices.Clone(inputs)
+			for j := i; j < len(own); j++ {
+				if own[j].Text == "" && own[j].IDs == nil {
+					own[j].Text = " "
+				}
+			}
+			return own
+		}
+	}
+	return inputs
 }

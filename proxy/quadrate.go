@@ -171,13 +171,17 @@ func (quadrate) fault(op operation, r *response) fault {
 
 // teiStyle reads our errors on TEI's routes, which have a type in place of a code.
 func teiStyle(p problem, op operation) fault {
+	named := ownParam(namedIn(p.message), op)
 	switch {
 	case p.status == 422 && p.has("truncation was refused"):
-		return p.tooLong(op)
+		if named == "" {
+			named = itemsOf(op)
+		}
+		return fault{err: p.quoted(models.KindTooLong).At(named)}
 	case p.status == 424 && p.typ == "Backend":
 		return p.noTask()
 	case p.status == 422 && p.typ == "Validation":
-		return fault{err: p.quoted(models.KindInvalid).At(ownParam(namedIn(p.message), op))}
+		return fault{err: p.quoted(models.KindInvalid).At(named)}
 	}
 	return p.common()
 }

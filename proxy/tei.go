@@ -81,7 +81,7 @@ func labelsOf(byID map[string]string) []string {
 
 func (tei) embed(_ call, req *models.EmbedRequest, result *embedded) (*request, error) {
 	o := newObject(inputsSize(req.Inputs))
-	o.inputs("inputs", req.Inputs)
+	o.inputs("inputs", spaced(req.Inputs))
 	o.flag("normalize", !req.Raw)
 	o.truncation(req.Truncate)
 	o.given("prompt_name", req.PromptName)
@@ -115,7 +115,7 @@ func teiUsage(h http.Header) (models.Usage, models.Timing) {
 
 func (tei) embedTokens(_ call, req *models.TokensRequest, result *models.TokensResult) (*request, error) {
 	o := newObject(inputsSize(req.Inputs))
-	o.inputs("inputs", req.Inputs)
+	o.inputs("inputs", spaced(req.Inputs))
 	o.truncation(req.Truncate)
 	o.given("prompt_name", req.PromptName)
 	return post("/embed_all", o.done(models.Extra{}), reading(func(s *scanner, r *response) error {

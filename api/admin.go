@@ -81,13 +81,14 @@ func (s *Server) admin(method, pattern string, h func(x *call, ctx context.Conte
 	s.app.Add(method, pattern, func(c *fiber.Ctx) error {
 		x := callOf(c)
 		x.event.Route = pattern
+		ctx := x.trace(s.base)
 		if err := x.identify(); err != nil {
 			return err
 		}
 		if x.who == nil || !x.who.Admin {
 			return &refusal{row: rowAdmin, message: "this route is for API keys with admin: true (auth.yaml)"}
 		}
-		return h(x, s.base)
+		return h(x, ctx)
 	})
 }
 

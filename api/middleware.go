@@ -16,6 +16,7 @@ import (
 	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/ratelimit"
+	"github.com/quadrate-maas/quadrate/telemetry"
 )
 
 // RequestEvent tells of one request. Its strings are safe to keep.
@@ -40,6 +41,8 @@ type RequestEvent struct {
 	// Code is the error's code on the wire, and FailedBy the upstream that failed; empty when
 	// none did.
 	Code, FailedBy string
+	// TraceID names the request's trace in 32 hexadecimal digits; empty without a Tracer.
+	TraceID string
 	Duration       time.Duration
 	Usage          models.Usage
 	Timing         models.Timing
@@ -63,6 +66,10 @@ type call struct {
 	// grant is the request's place within its caller's limits, and estimate its tokens there.
 	grant    *ratelimit.Grant
 	estimate int
+	// span is nil without a Tracer. called is when the model was found, answered when it had
+	// answered; zero: it was not, it has not.
+	span             *telemetry.Span
+	called, answered time.Time
 }
 
 // dialect says how errors are written, and how the field that the models package calls from
@@ -87,6 +94,7 @@ func (s *Server) post(pattern string, d dialect, h handler) {
 	s.app.Post(pattern, func(c *fiber.Ctx) error {
 		x := callOf(c)
 		x.event.Route, x.dialect = pattern, d
+		ctx := x.trace(s.base)
 		if err := x.identify(); err != nil {
 			return err
 		}
@@ -94,7 +102,7 @@ func (s *Server) post(pattern string, d dialect, h handler) {
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithDeadline(s.base, x.start.Add(timeout))
+		ctx, cancel := context.WithDeadline(ctx, x.start.Add(timeout))
 		defer cancel()
 		return h(ctx, x)
 	})
@@ -107,6 +115,7 @@ func (s *Server) get(pattern string, h func(x *call) error) {
 		x := callOf(c)
 		x.event.Route = pattern
 		if !open {
+			x.trace(s.base)
 			if err := x.identify(); err != nil {
 				return err
 			}
@@ -181,6 +190,7 @@ func (x *call) finish() {
 		x.event.BytesIn = source.count
 	}
 	x.event.Duration = time.Since(x.start)
+	x.endTrace()
 	if hook := x.server.options.OnRequest; hook != nil {
 		hook(x.event)
 	}
@@ -269,12 +279,18 @@ func cacheControl(header string) models.CacheControl {
 // serves notes the model that was found.
 func (x *call) serves(e models.Entry) {
 	x.event.Model, x.event.Backend = e.Name, e.Model.Info().Backend
+	if x.span != nil {
+		x.called = time.Now()
+	}
 	x.http.Set("X-Quadrate-Model", x.event.Model)
 	x.http.Set("X-Quadrate-Backend", x.event.Backend)
 }
 
 // served says in the header what the model did.
 func (x *call) served(u models.Usage, t models.Timing) {
+	if x.span != nil {
+		x.answered = time.Now()
+	}
 	var room [64]byte
 	b := appendMilliseconds(append(room[:0], "tokenize;dur="...), t.Tokenize)
 	b = appendMilliseconds(append(b, ", queue;dur="...), t.Queue)

@@ -85,17 +85,35 @@ func FuzzJSONReader(f *testing.F) {
 // FuzzRequests checks the decoders of every route: no panic, nothing kept past its limit,
 // text that is UTF-8, and a message that is fit to be shown.
 func FuzzRequests(f *testing.F) {
-	for _, b := range badBodies {
+	for _, b := range append(badBodies, badDialects...) {
 		f.Add([]byte(b.body))
 	}
 	f.Add([]byte(`{"model":"m","input":["a",""],"encoding_format":"base64","dimensions":2,"truncate":"START"}`))
 	f.Add([]byte(`{"query":"q","documents":["a",{"text":"b","title":1}],"rank_fields":["title","text"],"top_n":1}`))
+	f.Add([]byte(`{"inputs":[{"content":[{"type":"text","text":"a"}]}],"embedding_types":["int8"]}`))
+	f.Add([]byte(`{"inputs":{"source_sentence":"a","sentences":["b"]},"parameters":{"truncate":false},"ids":[[1],[2]]}`))
 	s := &Server{options: Options{MaxInputs: 4, MaxDocuments: 4}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var openai, tei embedding
 		var r reranking
-		for _, field := range []func(*jsonReader, string) (bool, error){s.openAIEmbeddingField(&openai), s.teiEmbedField(&tei), s.rerankField(&r)} {
-			if err := decodeObject(data, field); err != nil {
+		var q scoring
+		var cohere cohereEmbedding
+		var p prediction
+		var same similarity
+		var tokens tokenization
+		var ids decoding
+		var root rootShape
+		for _, field := range []fieldReader{
+			s.openAIEmbeddingField(&openai), s.teiEmbedField(&tei), s.rerankField(&r), s.scoreField(&q), s.cohereEmbedField(&cohere),
+			s.predictField(&p), s.similarityField(&same), s.tokenizeField(&tokens), s.decodeField(&ids), root.field,
+		} {
+			var extra models.Extra
+			err := decodeRequest(data, &extra, field)
+			require.LessOrEqual(t, len(extra.Fields), maxExtra)
+			for _, unknown := range extra.Fields {
+				require.True(t, json.Valid(unknown.JSON))
+			}
+			if err != nil {
 				require.Equal(t, models.KindInvalid, models.KindOf(err))
 				f := describe(err, false)
 				require.Less(t, len(f.message), 1000)
@@ -106,7 +124,15 @@ func FuzzRequests(f *testing.F) {
 		_, errEither := s.decodeEither(data, &reranking{})
 		require.Equal(t, decodeObject(data, s.rerankField(&reranking{})) == nil, errEither == nil)
 		_ = r.documents.resolve("documents", r.rankFields)
-		for _, list := range []inputList{openai.inputs, tei.inputs} {
+		if s.checkScoring(&q) == nil {
+			pairs := 0
+			for _, g := range q.groups() {
+				pairs += len(g.documents)
+			}
+			require.Equal(t, q.second.given, pairs)
+		}
+		require.LessOrEqual(t, len(p.inputs), 4)
+		for _, list := range []inputList{openai.inputs, tei.inputs, cohere.texts.inputs(), same.sentences.inputs(), tokens.texts.inputs(), ids.ids} {
 			require.LessOrEqual(t, len(list.items), 4)
 			require.GreaterOrEqual(t, list.given, len(list.items))
 			for _, item := range list.items {

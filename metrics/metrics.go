@@ -21,9 +21,11 @@ const namespace = "quadrate"
 // Request is one answered request. Parts that a request did not have are zero.
 type Request struct {
 	// Route is the route's pattern and Model a name of the catalog, never what the client
-	// wrote: both are labels, and must be few.
+	// wrote: both are labels. Of models the first 1000 are told apart.
 	Route, Model string
 	Status       int
+	// Code is the error's code, empty without one, and Upstream who failed; empty: this server.
+	Code, Upstream string
 	// Items counts the texts or documents, Tokens those of all of them, Truncated those cut.
 	Items, Tokens, Truncated int
 	Duration, Tokenize       time.Duration
@@ -51,6 +53,7 @@ type Cache struct {
 // Metrics is a registry with everything the server reports. It is safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
+	models   *bounded
 
 	requests  *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
@@ -58,6 +61,13 @@ type Metrics struct {
 	tokens    *prometheus.CounterVec
 	items     *prometheus.CounterVec
 	truncated *prometheus.CounterVec
+	errors    *prometheus.CounterVec
+
+	attempts, retries, changes, fallbacks *prometheus.CounterVec
+	upstreamTime, firstByte               *prometheus.HistogramVec
+
+	refused, limited, reloads *prometheus.CounterVec
+	reloaded, store           *prometheus.GaugeVec
 
 	runs        *prometheus.CounterVec
 	queueTime   *prometheus.HistogramVec
@@ -75,9 +85,11 @@ var seconds = prometheus.ExponentialBucketsRange(1e-4, 100, 25)
 
 // New makes the registry; version labels quadrate_build_info.
 func New(version string) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry()}
+	m := &Metrics{registry: prometheus.NewRegistry(), models: newBounded(defaultNames)}
 	m.requestMetrics()
 	m.runMetrics()
+	m.upstreamMetrics()
+	m.accessMetrics()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "1; its labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()}})
 	info.Set(1)
@@ -93,6 +105,7 @@ func (m *Metrics) requestMetrics() {
 	m.tokens = m.counter("tokens_total", "Tokens of the inputs, special tokens included, padding not.", model...)
 	m.items = m.counter("items_total", "Texts and documents answered.", model...)
 	m.truncated = m.counter("truncated_inputs_total", "Inputs that were cut to the model's length.", model...)
+	m.errors = m.counter("errors_total", "Requests that failed, by the error's code and the upstream that failed, if it was one.", "code", "upstream")
 }
 
 func (m *Metrics) runMetrics() {
@@ -131,6 +144,10 @@ func (m *Metrics) Handler() http.Handler {
 // ObserveRequest counts an answered request.
 func (m *Metrics) ObserveRequest(r Request) {
 	status := strconv.Itoa(r.Status)
+	r.Model = m.models.label(r.Model)
+	if r.Code != "" {
+		m.errors.WithLabelValues(r.Code, r.Upstream).Inc()
+	}
 	m.requests.WithLabelValues(r.Route, r.Model, status).Inc()
 	m.duration.WithLabelValues(r.Route, r.Model, status).Observe(r.Duration.Seconds())
 	if r.Model == "" || r.Tokens == 0 {

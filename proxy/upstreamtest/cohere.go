@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // cohere plays Cohere's API: both versions of embed and of rerank.
@@ -129,7 +130,7 @@ func (c *cohere) model(o object, task Task) (Model, *answer) {
 	return m, nil
 }
 
-func isV1(x *exchange) bool { return x.r.URL.Path[:4] == "/v1/" }
+func isV1(x *exchange) bool { return strings.HasPrefix(x.path, "/v1/") }
 
 var cohereTypes = []string{"float", "int8", "uint8", "binary", "ubinary", "base64"}
 

@@ -21,6 +21,9 @@ func (f *Fake) idsOf(in input, prompt string) []int {
 
 // embed gives the vector of ids, shortened and scaled as asked; 0 dimensions: all.
 func (f *Fake) embed(m Model, ids []int, dimensions int, unit bool) []float32 {
+	if len(ids) == 0 {
+		ids = []int{idSeparator} // a blank text has a direction, too
+	}
 	vector := f.spaces[m.Dimensions].vector(ids)
 	if dimensions > 0 && dimensions < len(vector) {
 		vector = vector[:dimensions]

@@ -85,6 +85,8 @@ type exchange struct {
 	fake *Fake
 	r    *http.Request
 	body []byte
+	// path is the route's, without the prefix.
+	path string
 	// fault is the one to play, nil if there is none.
 	fault   *Fault
 	cleared <-chan struct{}
@@ -151,17 +153,23 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, oversized := f.readBody(r)
 	f.begin(r, body)
 	defer f.end(r.Context())
-	x := &exchange{fake: f, r: r, body: body}
-	defer x.release()
 	name, at := f.find(r)
+	x := &exchange{fake: f, r: r, body: body}
+	_, x.path = cutName(name)
+	defer x.release()
 	x.fault, x.cleared = f.script.next(func(fault Fault) bool { return f.applies(fault, name, at) })
 	if x.fault != nil {
 		f.count(func(s *Stats) { s.Failed++ })
 	}
-	if !x.before() {
+	var a answer
+	if x.before() {
+		a = x.answer(at, oversized)
+	}
+	if r.Context().Err() != nil {
+		reset(w) // nobody waits, or the server stops
 		return
 	}
-	x.write(w, x.answer(at, oversized))
+	x.write(w, a)
 }
 
 // readBody reads a body up to the bound; more of it is left unread.
@@ -241,11 +249,10 @@ func (x *exchange) answer(at route, oversized bool) answer {
 	if a, is := x.own(); is {
 		return a
 	}
-	path := strings.TrimPrefix(x.r.URL.Path, f.options.Prefix)
 	if at.do == nil {
-		return f.dialect.missing(f.methods(path))
+		return f.dialect.missing(f.methods(x.path))
 	}
-	if !f.dialect.open(path) && !x.authorized() {
+	if !f.dialect.open(x.path) && !x.authorized() {
 		a, _ := f.dialect.fault(x, BadKey)
 		return a
 	}
@@ -290,7 +297,7 @@ func (x *exchange) work(n int) (not *answer) {
 		return &a
 	}
 	if !x.sleep(x.fake.options.Delay) {
-		return &answer{status: 499, header: http.Header{}}
+		return &answer{} // is not sent
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -105,6 +106,9 @@ func jinaTexts(raw json.RawMessage) ([]string, bool) {
 	return cohereDocuments(raw, true)
 }
 
+// jinaTasks are what texts may be for.
+var jinaTasks = []string{"retrieval.query", "retrieval.passage", "separation", "classification", "text-matching"}
+
 func (j *jina) embed(x *exchange) answer {
 	o, m, bad := j.read(x, Embed)
 	if bad != nil {
@@ -125,6 +129,9 @@ func (j *jina) embed(x *exchange) answer {
 	dimensions, is := as[int](o.fields["dimensions"].raw)
 	if _, given := o.given("dimensions"); given && (!is || dimensions < 1 || dimensions > m.Dimensions) {
 		return *badJina(http.StatusUnprocessableEntity, "Validation error: 'body -> dimensions' Input should be between 1 and %d", m.Dimensions)
+	}
+	if task, _ := as[string](o.fields["task"].raw); task != "" && !slices.Contains(jinaTasks, task) {
+		return *badJina(http.StatusUnprocessableEntity, "Validation error: 'body -> task' Input should be '%s'", strings.Join(jinaTasks, "', '"))
 	}
 	all, tokens, bad := j.encode(o, m, texts)
 	if bad != nil {

@@ -66,7 +66,7 @@ func (o *ollama) fault(x *exchange, name FaultName) (answer, bool) {
 
 // refuse answers with an error, in OpenAI's shape on OpenAI's routes.
 func (o *ollama) refuse(x *exchange, status int, message string) answer {
-	if x.r == nil || !strings.HasPrefix(x.r.URL.Path, o.f.options.Prefix+"/v1/") {
+	if !strings.HasPrefix(x.path, "/v1/") {
 		return answered(status, "application/json; charset=utf-8", fmt.Appendf(nil, `{"error":%s}`, quote(message)))
 	}
 	kind := "api_error"
@@ -80,7 +80,7 @@ func (o *ollama) refuse(x *exchange, status int, message string) answer {
 }
 
 func (o *ollama) unknown(x *exchange, name string) answer {
-	if x.r != nil && strings.HasSuffix(x.r.URL.Path, "/api/embeddings") {
+	if x.path == "/api/embeddings" {
 		return o.refuse(x, http.StatusNotFound, fmt.Sprintf("model '%s' not found", name))
 	}
 	return o.refuse(x, http.StatusNotFound, fmt.Sprintf("model \"%s\" not found, try pulling it first", name))
@@ -155,7 +155,7 @@ func (o *ollama) read(x *exchange, into any) *answer {
 	message := err.Error()
 	if errors.Is(err, io.EOF) {
 		message = "missing request body"
-		if strings.Contains(x.r.URL.Path, "/v1/") {
+		if strings.HasPrefix(x.path, "/v1/") {
 			message = "EOF"
 		}
 	}

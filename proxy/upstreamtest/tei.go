@@ -120,7 +120,7 @@ func tooManyItems(given, limit int) string {
 // refuse answers with an error; OpenAI's routes have a shape of their own.
 func (t *tei) refuse(x *exchange, kind, message string) answer {
 	status := t.status(kind)
-	if x.r != nil && strings.HasSuffix(x.r.URL.Path, "/embeddings") {
+	if strings.HasSuffix(x.path, "/embeddings") {
 		return jsonf(status, `{"message":%s,"code":%d,"type":%q}`, quote(message), status, kind)
 	}
 	return jsonf(status, `{"error":%s,"error_type":%q}`, quote(message), kind)

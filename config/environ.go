@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/joho/godotenv"
 )
@@ -92,7 +93,7 @@ func parseDotEnv(text string) (map[string]string, error) {
 		return nil, errNoAssignment
 	}
 	for name := range values {
-		if name == "" || strings.ContainsAny(name, " \t") {
+		if name == "" || strings.ContainsAny(name, " \t") || !utf8.ValidString(name) {
 			return nil, errNoAssignment
 		}
 	}

@@ -184,6 +184,7 @@ func TestFaultsInDotEnv(t *testing.T) {
 		"A=1\nno assignment\nKEY=hunter2\n":                 ".env:2: is not NAME=value",
 		"A=1\nno assignment: x\n":                           ".env:2: is not NAME=value",
 		"no assignment":                                     ".env:1: is not NAME=value",
+		"A=1\nK\xd6NIG=1\n":                                 ".env:2: is not NAME=value",
 		"A=1\nKEY=\"hunter2\n":                              ".env:2: is not NAME=value",
 	} {
 		_, err := Load(LoadOptions{Dir: workspace(t, map[string]string{DefaultFile: minimal, ".env": text})})

@@ -96,6 +96,7 @@ upstreams:
       - {name: X-Literal, value: "not file:secrets/header"}
     ca_file: file:secrets/header
   - {name: b, type: openai, api_key: "file:secrets/${NAME}"}
+  - {name: c, type: openai, api_key: "file:secrets/key"}
 `
 	dir := workspace(t, map[string]string{
 		DefaultFile: minimal, "configs/routing.yaml": routing, "configs/rate_limits.yaml": "store: file:secrets/redis\n",
@@ -125,18 +126,18 @@ upstreams:
 
 func TestBaseURLs(t *testing.T) {
 	for _, c := range []struct{ kind, url, want string }{
-		{"openai", "http://h:1", "http://h:1/v1"},
-		{"openai", "http://h:1/", "http://h:1/v1"},
-		{"openai", "http://h:1/v1", "http://h:1/v1"},
-		{"openai", "https://h/openai/v1/", "https://h/openai/v1"},
-		{"openai", "dns+http://h:1", "dns+http://h:1/v1"},
-		{"jina", "https://h", "https://h/v1"},
+		{"openai", "http://h:1", "http://h:1"},
+		{"openai", "http://h:1/v1", "http://h:1"},
+		{"openai", "http://h:1/v1/", "http://h:1"},
+		{"openai", "https://h/openai/v1", "https://h/openai"},
+		{"openai", "dns+http://h:1/v1", "dns+http://h:1"},
+		{"jina", "https://h/v1", "https://h"},
 		{"cohere", "https://h/v2", "https://h"},
-		{"vllm", "http://h:1/v1", "http://h:1"},
-		{"vllm", "http://h:1/models/v1/", "http://h:1/models"},
+		{"vllm", "http://h:1//v1", "http://h:1"},
 		{"tei", "http://h:1/v1", "http://h:1"},
 		{"ollama", "http://h:1//", "http://h:1"},
 		{"quadrate", "http://h:1/v1", "http://h:1"},
+		{"infinity", "http://h:1/v1/", "http://h:1/v1"},
 	} {
 		list := []Upstream{{Type: c.kind, URLs: []string{c.url}}}
 		trimURLs(list)
@@ -147,7 +148,7 @@ func TestBaseURLs(t *testing.T) {
 	for _, u := range mustLoadAll(t, files).Routing.Upstreams {
 		public = append(public, u.URLs...)
 	}
-	require.Equal(t, []string{"https://api.openai.com/v1", "https://api.cohere.com", "https://api.jina.ai/v1"}, public)
+	require.Equal(t, []string{"https://api.openai.com", "https://api.cohere.com", "https://api.jina.ai"}, public)
 }
 
 func TestPathsOfUpstreams(t *testing.T) {

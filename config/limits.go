@@ -59,7 +59,9 @@ func parseNetwork(text string) (netip.Prefix, error) {
 
 func (l *loader) checkAuth(cfg *Config) {
 	const anonymous = "auth.anonymous"
-	l.checkPatterns(cfg.Auth.Anonymous.Models, anonymous+".models")
+	if a := cfg.Auth.Anonymous; a.Enabled || len(a.Models) > 0 {
+		l.checkPatterns(a.Models, anonymous+".models")
+	}
 	l.checkClass(cfg, cfg.Auth.Anonymous.Limits, anonymous+".limits")
 	keys := cfg.Auth.Keys
 	names, hashes := make([]string, len(keys)), make([]string, len(keys))

@@ -25,18 +25,19 @@ type remote struct {
 	enabled bool
 	// model is the one model when it is set by MODEL; else MODELS lists them.
 	model string
-	// any is the route where no model is named.
-	any   string
 	tasks []models.Task
 	// refused are the variables of managed containers.
 	refused []string
 }
 
+// anyModel is the route where no model is named: the upstream lists what it serves.
+const anyModel = "*"
+
 var remotes = []remote{
 	{name: "qwen3", kind: "openai", prefix: "QWEN3_", url: "http://localhost:8081", enabled: true, model: "Qwen/Qwen3-Embedding-0.6B", tasks: []models.Task{models.TaskEmbed}},
-	{name: "ollama", kind: "ollama", prefix: "OLLAMA_", url: "http://localhost:11434", any: "*", tasks: []models.Task{models.TaskEmbed}},
-	{name: "tei", kind: "tei", prefix: "TEI_", url: "http://localhost:8080", any: "tei", tasks: models.Tasks(), refused: []string{"DOCKER_IMAGE"}},
-	{name: "vllm", kind: "vllm", prefix: "VLLM_", url: "http://localhost:8081", any: "*", tasks: models.Tasks(), refused: []string{"DOCKER_IMAGE", "ARGS"}},
+	{name: "ollama", kind: "ollama", prefix: "OLLAMA_", url: "http://localhost:11434", tasks: []models.Task{models.TaskEmbed}},
+	{name: "tei", kind: "tei", prefix: "TEI_", url: "http://localhost:8080", tasks: models.Tasks(), refused: []string{"DOCKER_IMAGE"}},
+	{name: "vllm", kind: "vllm", prefix: "VLLM_", url: "http://localhost:8081", tasks: models.Tasks(), refused: []string{"DOCKER_IMAGE", "ARGS"}},
 }
 
 // remoteName is an environment variable of a remote, for the reference.
@@ -58,11 +59,7 @@ func (r remote) names() []remoteName {
 		add("MODEL", r.model, "`models[]`", "the model that it serves")
 		return all
 	}
-	unnamed := "empty: every name that no other model has, and the upstream lists what it serves"
-	if r.any != "*" {
-		unnamed = "empty: the one model is called `" + r.any + "`"
-	}
-	add("MODELS", "", "`models[]`", "models that it serves, separated by commas; "+unnamed+"; routes in the file that lead to it come in place of that")
+	add("MODELS", "", "`models[]`", "models that it serves, separated by commas; empty: what routes of the file lead to it, and if there are none, all that it lists (a route `*`)")
 	for _, name := range r.refused {
 		add(name, "", at, "for managed containers, which this version does not have; anything but empty is refused")
 	}
@@ -180,7 +177,7 @@ func (l *loader) addRoutes(routing *Routing, r remote, from origin) {
 		if slices.ContainsFunc(routing.Models, func(route Route) bool { return route.Upstream == r.name }) {
 			return
 		}
-		names = []string{r.any}
+		names = []string{anyModel}
 	}
 	if named.from != (origin{}) {
 		from = named.from

@@ -47,15 +47,15 @@ func TestUpstreamsOfTheEnvironment(t *testing.T) {
 		tasks          []models.Task
 		upstreamModels []string
 	}{
-		{[]string{"QWEN3_ENABLED=true"}, "qwen3", "openai", "http://localhost:8081/v1", "", []string{"Qwen/Qwen3-Embedding-0.6B"}, embed, []string{"Qwen/Qwen3-Embedding-0.6B"}},
-		{[]string{"QWEN3_ENABLED=true", "QWEN3_API_KEY=k", "QWEN3_BASE_URL=https://q/v1/", "QWEN3_MODEL=q"}, "qwen3", "openai", "https://q/v1", "k", []string{"q"}, embed, []string{"q"}},
+		{[]string{"QWEN3_ENABLED=true"}, "qwen3", "openai", "http://localhost:8081", "", []string{"Qwen/Qwen3-Embedding-0.6B"}, embed, []string{"Qwen/Qwen3-Embedding-0.6B"}},
+		{[]string{"QWEN3_ENABLED=true", "QWEN3_API_KEY=k", "QWEN3_BASE_URL=https://q/v1/", "QWEN3_MODEL=q"}, "qwen3", "openai", "https://q", "k", []string{"q"}, embed, []string{"q"}},
 		{[]string{"OLLAMA_BASE_URL=http://o:1"}, "ollama", "ollama", "http://o:1", "", []string{"*"}, embed, []string{""}},
 		{[]string{"OLLAMA_BASE_URL=http://o:1/v1"}, "ollama", "ollama", "http://o:1", "", []string{"*"}, embed, []string{""}},
 		{[]string{"OLLAMA_MODELS="}, "ollama", "ollama", "http://localhost:11434", "", []string{"*"}, embed, []string{""}},
 		{[]string{"OLLAMA_MODELS=a, b,,"}, "ollama", "ollama", "http://localhost:11434", "", []string{"a", "b"}, embed, []string{"a", "b"}},
-		{[]string{"TEI_BASE_URL=http://t:1"}, "tei", "tei", "http://t:1", "", []string{"tei"}, models.Tasks(), []string{"tei"}},
+		{[]string{"TEI_BASE_URL=http://t:1"}, "tei", "tei", "http://t:1", "", []string{"*"}, models.Tasks(), []string{""}},
 		{[]string{"TEI_MODELS=intfloat/e5"}, "tei", "tei", "http://localhost:8080", "", []string{"intfloat/e5"}, models.Tasks(), []string{"intfloat/e5"}},
-		{[]string{"TEI_DOCKER_IMAGE="}, "tei", "tei", "http://localhost:8080", "", []string{"tei"}, models.Tasks(), []string{"tei"}},
+		{[]string{"TEI_DOCKER_IMAGE="}, "tei", "tei", "http://localhost:8080", "", []string{"*"}, models.Tasks(), []string{""}},
 		{[]string{"VLLM_BASE_URL=http://v:1/v1"}, "vllm", "vllm", "http://v:1", "", []string{"*"}, models.Tasks(), []string{""}},
 		{[]string{"VLLM_MODELS=a"}, "vllm", "vllm", "http://localhost:8081", "", []string{"a"}, models.Tasks(), []string{"a"}},
 		{[]string{"VLLM_DOCKER_IMAGE="}, "vllm", "vllm", "http://localhost:8081", "", []string{"*"}, models.Tasks(), []string{""}},

@@ -16,9 +16,8 @@ import (
 type kind struct {
 	// public is the base URL of the service that is meant when no other is given.
 	public string
-	// version begins the paths below base URLs as this kind's clients take them. Where it is
-	// empty, base URLs end before it.
-	version string
+	// prefixed: such a server can have all its routes below a path of any name, also /v1.
+	prefixed bool
 	// tasks are what such a server may do; what it does is its model's matter.
 	tasks []models.Task
 }
@@ -26,18 +25,16 @@ type kind struct {
 var kinds = map[string]kind{
 	"tei":      {tasks: models.Tasks()},
 	"vllm":     {tasks: models.Tasks()},
-	"infinity": {tasks: models.Tasks()},
+	"infinity": {tasks: models.Tasks(), prefixed: true},
 	"quadrate": {tasks: models.Tasks()},
 	"ollama":   {tasks: []models.Task{models.TaskEmbed}},
-	"openai":   {tasks: []models.Task{models.TaskEmbed}, public: "https://api.openai.com/v1", version: "/v1"},
-	"jina":     {tasks: models.Tasks(), public: "https://api.jina.ai/v1", version: "/v1"},
+	"openai":   {tasks: []models.Task{models.TaskEmbed}, public: "https://api.openai.com"},
+	"jina":     {tasks: []models.Task{models.TaskEmbed, models.TaskRerank}, public: "https://api.jina.ai"},
 	"cohere":   {tasks: []models.Task{models.TaskEmbed, models.TaskRerank}, public: "https://api.cohere.com"},
 }
 
-// versions are the ends of base URLs that belong to clients of versioned routes.
-var versions = []string{"/v1", "/v2"}
-
-// trimURLs gives base URLs the form that requests to their kind of server are joined to.
+// trimURLs takes the version off the ends of base URLs, where clients of OpenAI and others want
+// it: it is part of the routes that are joined to them.
 func trimURLs(list []Upstream) {
 	for i, u := range list {
 		known := kinds[u.Type]
@@ -52,17 +49,13 @@ func trimURLs(list []Upstream) {
 
 func (k kind) base(text string) string {
 	text = strings.TrimRight(text, "/")
-	_, host, _ := strings.Cut(text, "://")
-	if k.version != "" {
-		if !strings.Contains(host, "/") {
-			text += k.version
-		}
+	if k.prefixed {
 		return text
 	}
-	for _, v := range versions {
-		text = strings.TrimSuffix(text, v)
+	for _, version := range []string{"/v1", "/v2"} {
+		text = strings.TrimSuffix(text, version)
 	}
-	return text
+	return strings.TrimRight(text, "/")
 }
 
 func (l *loader) checkRouting(cfg *Config) {
@@ -107,7 +100,7 @@ func (l *loader) checkUpstream(u Upstream, at string) {
 		where := fmt.Sprintf("%s.urls[%d]", at, i)
 		if err := checkURL(text, true); err != nil {
 			l.report(where, "%v", err)
-		} else if first := slices.Index(u.URLs, text); first < i {
+		} else if slices.ContainsFunc(u.URLs[:i], func(other string) bool { return known.base(other) == known.base(text) }) {
 			l.report(where, "%s is there twice", text)
 		}
 	}

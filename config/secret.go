@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -20,7 +21,9 @@ func (l *loader) secret(text string) (string, error) {
 	case name == "":
 		return "", errors.New("has no path after file:")
 	}
-	l.sources = append(l.sources, l.abs(name))
+	if path := l.abs(name); !slices.Contains(l.sources, path) {
+		l.sources = append(l.sources, path)
+	}
 	content, err := readBounded(l.abs(name))
 	if err != nil {
 		return "", fmt.Errorf("is in the file %s, which cannot be read: %w", name, err)

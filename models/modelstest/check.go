@@ -22,10 +22,19 @@ type check struct {
 	run  func() error
 }
 
-func runChecks(t *testing.T, checks []check) {
+func runChecks(t *testing.T, checks []check, lacks ...string) {
 	t.Helper()
+	for _, name := range lacks {
+		require.True(t, slices.ContainsFunc(checks, func(c check) bool { return c.name == name }), "no clause is called %q", name)
+	}
 	for _, c := range checks {
-		t.Run(c.name, func(t *testing.T) { require.NoError(t, c.run()) })
+		t.Run(c.name, func(t *testing.T) {
+			if slices.Contains(lacks, c.name) {
+				require.Error(t, c.run(), "the clause is kept, and Options.Lacks says that it is not")
+				return
+			}
+			require.NoError(t, c.run())
+		})
 	}
 }
 

@@ -24,7 +24,7 @@ type classifierSuite struct {
 // RunClassifier checks that m keeps the contract of models.Classifier.
 func RunClassifier(t *testing.T, m ClassifyModel, o Options) {
 	s := classifierSuite{model: m, Options: o.withDefaults(m.Info())}
-	runChecks(t, s.checks())
+	runChecks(t, s.checks(), o.Lacks...)
 }
 
 func (s classifierSuite) checks() []check {

@@ -26,7 +26,7 @@ type rerankerSuite struct {
 // documents; Options.IDs are not used.
 func RunReranker(t *testing.T, m RerankModel, o Options) {
 	s := rerankerSuite{model: m, Options: o.withDefaults(m.Info())}
-	runChecks(t, s.checks())
+	runChecks(t, s.checks(), o.Lacks...)
 }
 
 func (s rerankerSuite) checks() []check {

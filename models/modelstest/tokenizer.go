@@ -23,7 +23,7 @@ type tokenizerSuite struct {
 // RunTokenizer checks that m keeps the contract of models.Tokenizer.
 func RunTokenizer(t *testing.T, m TokenizeModel, o Options) {
 	s := tokenizerSuite{model: m, Options: o.withDefaults(m.Info())}
-	runChecks(t, s.checks())
+	runChecks(t, s.checks(), o.Lacks...)
 }
 
 func (s tokenizerSuite) checks() []check {

@@ -23,7 +23,7 @@ type tokenSuite struct {
 // RunTokenEmbedder checks that m keeps the contract of models.TokenEmbedder.
 func RunTokenEmbedder(t *testing.T, m TokenModel, o Options) {
 	s := tokenSuite{model: m, Options: o.withDefaults(m.Info())}
-	runChecks(t, s.checks())
+	runChecks(t, s.checks(), o.Lacks...)
 }
 
 func (s tokenSuite) checks() []check {

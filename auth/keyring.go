@@ -106,10 +106,11 @@ func New(keys []Key, anonymous Anonymous) (*Keyring, error) {
 
 // Identify tells who calls with a secret, which is empty where none was given. Its errors are
 // those above; they do not tell how near a wrong key was. (With anonymous access on, an unknown
-// secret is still refused, but an empty one is not.)
+// secret is still refused, but an empty one is not; where there are no keys at all, clients that
+// cannot but send one are anonymous, too.)
 func (k *Keyring) Identify(secret string, now time.Time) (*Caller, error) {
 	switch {
-	case secret == "" && k.anonymous != nil:
+	case k.anonymous != nil && (secret == "" || len(k.entries) == 0):
 		return k.anonymous, nil
 	case secret == "":
 		return nil, ErrMissing

@@ -208,3 +208,21 @@ func BenchmarkIdentify(b *testing.B) {
 		})
 	}
 }
+
+// TestWithoutKeysAnySecretIsAnonymous: many clients cannot be told to send none.
+func TestWithoutKeysAnySecretIsAnonymous(t *testing.T) {
+	open, err := New(nil, Anonymous{Enabled: true, Models: []string{"a*"}})
+	require.NoError(t, err)
+	for _, secret := range []string{"", "anything", strings.Repeat("x", 10000)} {
+		caller, err := open.Identify(secret, time.Now())
+		require.NoError(t, err)
+		require.True(t, caller.Anonymous)
+		require.False(t, caller.Admin)
+		require.True(t, caller.Allows("a1"))
+		require.False(t, caller.Allows("b"))
+	}
+	shut, err := New(nil, Anonymous{})
+	require.NoError(t, err)
+	_, err = shut.Identify("anything", time.Now())
+	require.ErrorIs(t, err, ErrUnknown)
+}

@@ -68,6 +68,19 @@ func unauthorized(err error) error {
 	return models.Errorf(models.KindUnauthorized, "%s", message).Because(err)
 }
 
+// refusalOf is the word that counts a refusal.
+func refusalOf(err error) string {
+	switch {
+	case errors.Is(err, auth.ErrMissing):
+		return "missing_key"
+	case errors.Is(err, auth.ErrDisabled):
+		return "disabled_key"
+	case errors.Is(err, auth.ErrExpired):
+		return "expired_key"
+	}
+	return "unknown_key"
+}
+
 func (s *Server) keyring() *auth.Keyring {
 	if s.options.Keys == nil {
 		return nil
@@ -84,7 +97,7 @@ func (x *call) identify() error {
 	}
 	caller, err := identify(keys, &x.http.Request().Header)
 	if err != nil {
-		x.event.Key = ""
+		x.event.Key, x.event.Refused = "", refusalOf(err)
 		return unauthorized(err)
 	}
 	x.who = caller
@@ -156,10 +169,9 @@ func (x *call) find(asked string, task models.Task) (models.Entry, error) {
 }
 
 func (x *call) forbid(e models.Entry) error {
-	x.event.Model = e.Name
-	message := "the API key %q may not use %s (models in auth.yaml)"
+	x.event.Model, x.event.Refused = e.Name, "model"
 	if x.who.Anonymous {
 		return models.Errorf(models.KindForbidden, "callers without an API key may not use %s (anonymous.models in auth.yaml)", e.Name).At("model")
 	}
-	return models.Errorf(models.KindForbidden, message, x.who.Name, e.Name).At("model")
+	return models.Errorf(models.KindForbidden, "the API key %q may not use %s (models in auth.yaml)", x.who.Name, e.Name).At("model")
 }

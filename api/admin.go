@@ -86,6 +86,7 @@ func (s *Server) admin(method, pattern string, h func(x *call, ctx context.Conte
 			return err
 		}
 		if x.who == nil || !x.who.Admin {
+			x.event.Refused = "admin"
 			return &refusal{row: rowAdmin, message: "this route is for API keys with admin: true (auth.yaml)"}
 		}
 		return h(x, ctx)

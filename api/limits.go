@@ -67,6 +67,7 @@ func (x *call) take(ctx context.Context, model string, tokens int) error {
 	grant, err := limiter.Take(ctx, caller, model, tokens)
 	var over *ratelimit.Exceeded
 	if errors.As(err, &over) {
+		x.event.LimitClass, x.event.LimitSetting = over.Class, over.Setting
 		x.showLimits(over.State)
 		return exceeded(over, tokens)
 	}

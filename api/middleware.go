@@ -41,6 +41,11 @@ type RequestEvent struct {
 	// Code is the error's code on the wire, and FailedBy the upstream that failed; empty when
 	// none did.
 	Code, FailedBy string
+	// Refused says why who called was refused: missing_key, unknown_key, disabled_key,
+	// expired_key, model or admin. LimitClass and LimitSetting say which limit the request was
+	// over, in the words of rate_limits.yaml. Empty: it was not.
+	Refused                  string
+	LimitClass, LimitSetting string
 	// TraceID names the request's trace in 32 hexadecimal digits; empty without a Tracer.
 	TraceID string
 	Duration       time.Duration

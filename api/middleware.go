@@ -47,10 +47,10 @@ type RequestEvent struct {
 	Refused                  string
 	LimitClass, LimitSetting string
 	// TraceID names the request's trace in 32 hexadecimal digits; empty without a Tracer.
-	TraceID string
-	Duration       time.Duration
-	Usage          models.Usage
-	Timing         models.Timing
+	TraceID  string
+	Duration time.Duration
+	Usage    models.Usage
+	Timing   models.Timing
 	// Items counts inputs or documents.
 	Items int
 	// BytesIn is what was read of the body as sent, BytesOut the answer's body.

@@ -75,7 +75,7 @@ func TestTokensInFlightCount(t *testing.T) {
 			next, _ := p.choose(100, nil)
 			require.NotSame(t, e, next)
 		}
-		require.Equal(t, 20, p.endpoints[0].inFlight+p.endpoints[1].inFlight-1)
+		require.Equal(t, 20, inside(p)[0].inFlight+inside(p)[1].inFlight-1)
 	})
 }
 
@@ -86,10 +86,10 @@ func TestANewcomerStartsSlowly(t *testing.T) {
 		w.at("http://s1", after(10*time.Millisecond, ok))
 		p := openPool(t, quiet("one", urls(2)...), Hooks{}, w.seams())
 		synctest.Wait()
-		until(t, p, p.endpoints[0], "ejected")
+		until(t, p, 0, "ejected")
 		w.at("http://s0", after(10*time.Millisecond, ok))
 		time.Sleep(10 * time.Second)
-		until(t, p, p.endpoints[0], "ready")
+		until(t, p, 0, "ready")
 		w.called("http://s0", "/embed")
 		w.called("http://s1", "/embed")
 		early := load(t, p, w, 1000, time.Millisecond, hundred)

@@ -193,6 +193,16 @@ func openPool(t testing.TB, u Upstream, h Hooks, s seams) *pool {
 	return openProxy(t, Options{Upstreams: []Upstream{u}, Hooks: h}, s).pools[0]
 }
 
+// inside copies the endpoints as they are at the moment.
+func inside(p *pool) (list []endpoint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.endpoints {
+		list = append(list, *e)
+	}
+	return list
+}
+
 // ask sends a request of so many tokens.
 func ask(ctx context.Context, p *pool, tokens int) error {
 	return p.send(ctx, &request{op: opEmbed, path: "/embed", body: []byte("[]"), tokens: tokens, read: wellFormed})

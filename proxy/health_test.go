@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,16 +20,16 @@ func ok(*http.Request) (*http.Response, error)      { return answer(200, "[]") }
 func failing(*http.Request) (*http.Response, error) { return answer(500, "") }
 
 // until sends a request a second until the endpoint is in the state, and fails the test after too many.
-func until(t *testing.T, p *pool, e *endpoint, state string) {
+func until(t *testing.T, p *pool, i int, state string) {
 	t.Helper()
 	for range 1000 {
-		if e.state() == state {
+		if inside(p)[i].state() == state {
 			return
 		}
 		time.Sleep(time.Second)
 		require.NoError(t, ask(t.Context(), p, 1))
 	}
-	require.Equal(t, state, e.state())
+	require.Equal(t, state, inside(p)[i].state())
 }
 
 func TestAFailingEndpointIsEjectedTriedAndTakenBack(t *testing.T) {
@@ -40,8 +41,7 @@ func TestAFailingEndpointIsEjectedTriedAndTakenBack(t *testing.T) {
 		u := quiet("one", urls(3)...)
 		p := openPool(t, u, l.hooks(), w.seams())
 		synctest.Wait()
-		bad := p.endpoints[0]
-		until(t, p, bad, "ejected")
+		until(t, p, 0, "ejected")
 		require.Equal(t, 5, w.called("http://s0", "/embed"))
 		require.Equal(t, []string{"http://s0 ejected"}, l.changed())
 		require.Contains(t, p.describe().Endpoints[0].Reason, "failed with status 500")
@@ -66,7 +66,7 @@ func TestAFailingEndpointIsEjectedTriedAndTakenBack(t *testing.T) {
 		time.Sleep(160 * time.Second)
 		require.NoError(t, ask(t.Context(), p, 1))
 		require.Equal(t, []string{"http://s0 probing", "http://s0 recovered"}, l.changed())
-		require.Equal(t, "ready", bad.state())
+		require.Equal(t, "ready", inside(p)[0].state())
 		requireIdle(t, p)
 	})
 }
@@ -78,7 +78,7 @@ func TestHalfOpenIsOneRequest(t *testing.T) {
 		w.at("http://s1", ok)
 		p := openPool(t, quiet("one", urls(2)...), Hooks{}, w.seams())
 		synctest.Wait()
-		until(t, p, p.endpoints[0], "ejected")
+		until(t, p, 0, "ejected")
 		w.called("http://s0", "/embed")
 		w.at("http://s0", after(10*time.Second, ok))
 		time.Sleep(10 * time.Second)
@@ -87,26 +87,26 @@ func TestHalfOpenIsOneRequest(t *testing.T) {
 			go func() { done <- ask(t.Context(), p, 1) }()
 		}
 		synctest.Wait()
-		require.Equal(t, "probing", p.endpoints[0].state())
+		require.Equal(t, "probing", inside(p)[0].state())
 		require.Len(t, done, 29)
 		require.Equal(t, 1, w.called("http://s0", "/embed"))
 		for range 30 {
 			require.NoError(t, <-done)
 		}
-		require.Equal(t, "ready", p.endpoints[0].state())
+		require.Equal(t, "ready", inside(p)[0].state())
 
 		// A trial whose caller leaves proves nothing: the next request tries again.
 		w.at("http://s0", failing)
-		until(t, p, p.endpoints[0], "ejected")
+		until(t, p, 0, "ejected")
 		w.at("http://s0", after(time.Hour, ok))
 		time.Sleep(10 * time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		requireKind(t, models.KindDeadline, "one", ask(ctx, p, 1))
-		require.Equal(t, "ejected", p.endpoints[0].state())
+		require.Equal(t, "ejected", inside(p)[0].state())
 		w.at("http://s0", ok)
 		require.NoError(t, ask(t.Context(), p, 1))
-		require.Equal(t, "ready", p.endpoints[0].state())
+		require.Equal(t, "ready", inside(p)[0].state())
 		requireIdle(t, p)
 	})
 }
@@ -124,7 +124,7 @@ func TestEveryOtherFailureEjectsToo(t *testing.T) {
 		w.at("http://s1", ok)
 		p := openPool(t, quiet("one", urls(2)...), Hooks{}, w.seams())
 		synctest.Wait()
-		until(t, p, p.endpoints[0], "ejected")
+		until(t, p, 0, "ejected")
 		require.EqualValues(t, window, n.Load())
 	})
 }
@@ -144,7 +144,7 @@ func TestHalfAtMostAreEjectedAndNeverTheLast(t *testing.T) {
 					require.Error(t, ask(t.Context(), p, 1))
 				}
 				out := 0
-				for _, e := range p.endpoints {
+				for _, e := range inside(p) {
 					if e.state() == "ejected" {
 						out++
 					}
@@ -250,7 +250,7 @@ func TestAddressesComeAndGo(t *testing.T) {
 		p := openPool(t, u, Hooks{}, s)
 		require.NoError(t, ask(t.Context(), p, 1)) // waits for the first addresses
 		require.Equal(t, []string{"http://10.0.0.1:8080/v1", "http://10.0.0.2:8080/v1"}, addresses(p))
-		first := p.endpoints[0]
+		first := pointers(p)[0]
 
 		// The second leaves with requests in flight, which end well; the third joins.
 		hosts.Store([]string{"10.0.0.1", "10.0.0.3"})
@@ -263,7 +263,7 @@ func TestAddressesComeAndGo(t *testing.T) {
 		time.Sleep(600 * time.Millisecond)
 		synctest.Wait()
 		require.Equal(t, []string{"http://10.0.0.1:8080/v1", "http://10.0.0.3:8080/v1"}, addresses(p))
-		require.Same(t, first, p.endpoints[0])
+		require.Same(t, first, pointers(p)[0])
 		for range 100 {
 			require.NoError(t, <-done)
 		}
@@ -302,4 +302,10 @@ func addresses(p *pool) (list []string) {
 		list = append(list, e.URL)
 	}
 	return list
+}
+
+func pointers(p *pool) []*endpoint {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.endpoints)
 }

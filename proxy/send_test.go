@@ -110,8 +110,8 @@ func TestOutcomes(t *testing.T) {
 				require.Equal(t, c.tries, w.called("http://s0", "/embed"))
 				require.Len(t, l.attempts, c.tries)
 				require.Error(t, l.attempts[0].Err)
-				require.Equal(t, c.sick, p.endpoints[0].outcomes.row > 0)
-				require.Equal(t, "ready", p.endpoints[0].state())
+				require.Equal(t, c.sick, inside(p)[0].outcomes.row > 0)
+				require.Equal(t, "ready", inside(p)[0].state())
 				requireIdle(t, p)
 			})
 		})
@@ -124,7 +124,7 @@ func requireIdle(t *testing.T, p *pool) {
 	inFlight, queued, _ := p.admission.counts()
 	require.Zero(t, inFlight)
 	require.Zero(t, queued)
-	for _, e := range p.endpoints {
+	for _, e := range inside(p) {
 		require.Zero(t, e.inFlight, e.url)
 		require.Zero(t, e.work, e.url)
 		require.False(t, e.trial, e.url)
@@ -167,9 +167,8 @@ func TestWhoLeavesEndsTheRequestUpstream(t *testing.T) {
 		})
 		p := openPool(t, quiet("one", "http://s0"), Hooks{}, w.seams())
 
-		start, left := time.Now(), false
-		time.AfterFunc(120*time.Millisecond, func() { left = true })
-		err := p.send(t.Context(), &request{path: "/embed", body: []byte("[]"), gone: func() bool { return left }})
+		start := time.Now()
+		err := p.send(t.Context(), &request{path: "/embed", body: []byte("[]"), gone: func() bool { return time.Since(start) >= 120*time.Millisecond }})
 		requireKind(t, models.KindCanceled, "one", err)
 		require.ErrorIs(t, err, errGone)
 		require.Equal(t, 150*time.Millisecond, time.Since(start))
@@ -183,7 +182,7 @@ func TestWhoLeavesEndsTheRequestUpstream(t *testing.T) {
 		e := requireKind(t, models.KindDeadline, "one", ask(ctx, p, 1))
 		require.Contains(t, e.Message, "no complete answer within the request's deadline")
 		require.EqualValues(t, 3, cancelled.Load())
-		require.Zero(t, p.endpoints[0].outcomes.row)
+		require.Zero(t, inside(p)[0].outcomes.row)
 		requireIdle(t, p)
 	})
 }

@@ -156,7 +156,7 @@ func (p *pool) watch(ctx context.Context) {
 	p.resolvedOnce = true
 	p.mu.Unlock()
 	close(p.resolved)
-	addresses := time.NewTimer(resolveEvery)
+	addresses := time.NewTicker(resolveEvery)
 	defer addresses.Stop()
 	list := time.NewTimer(p.list(ctx))
 	defer list.Stop()
@@ -165,8 +165,9 @@ func (p *pool) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-addresses.C:
-			p.refresh(ctx)
-			addresses.Reset(resolveEvery)
+			if slices.ContainsFunc(p.targets, func(t target) bool { return t.dns }) {
+				p.refresh(ctx)
+			}
 		case <-list.C:
 			list.Reset(p.list(ctx))
 		case <-p.relist:

@@ -228,8 +228,51 @@ func (p *pydantic) python() string {
 	}
 	b.WriteByte(':')
 	for _, e := range p.problems {
-		loc := strings.ReplaceAll(strings.Join(e.loc, ", "), `"`, "'")
-		fmt.Fprintf(&b, "\n  {'type': '%s', 'loc': (%s), 'msg': '%s'}", e.kind, loc, e.message)
+		loc := pythonOf([]byte("[" + strings.Join(e.loc, ",") + "]"))
+		fmt.Fprintf(&b, "\n  {'type': '%s', 'loc': (%s), 'msg': %s, 'input': %s", e.kind, loc[1:len(loc)-1], pythonOf([]byte(quote(e.message))), pythonOf([]byte(e.input)))
+		if e.context != "" {
+			fmt.Fprintf(&b, ", 'ctx': %s", pythonOf([]byte(e.context)))
+		}
+		b.WriteByte('}')
 	}
 	return b.String()
+}
+
+// place is where the first problem is, with points between.
+func (p *pydantic) place() string {
+	return strings.ReplaceAll(strings.Join(p.problems[0].loc, "."), `"`, "")
+}
+
+// pythonOf is JSON as Python's repr has it, its fields in their order.
+func pythonOf(raw []byte) string {
+	switch first(raw) {
+	case 'n':
+		return "None"
+	case 't':
+		return "True"
+	case 'f':
+		return "False"
+	case '"':
+		text, _ := as[string](raw)
+		if strings.Contains(text, "'") && !strings.Contains(text, `"`) {
+			return `"` + text + `"`
+		}
+		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`).Replace(text) + "'"
+	case '[':
+		list, _ := items(raw)
+		parts := make([]string, len(list))
+		for i, item := range list {
+			parts[i] = pythonOf(item)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case '{':
+		o, _ := parseObject(raw, false)
+		parts := make([]string, len(o.names))
+		for i, name := range o.names {
+			parts[i] = pythonOf([]byte(quote(name))) + ": " + pythonOf(o.fields[name].raw)
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	default:
+		return string(raw)
+	}
 }

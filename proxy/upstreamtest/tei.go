@@ -316,6 +316,11 @@ func (t *tei) prompt(b *teiBody) (string, *answer) {
 	if prompt, is := prompts[name]; is {
 		return prompt, nil
 	}
-	a := t.refuse(b.x, validation, fmt.Sprintf("Input validation error: prompt name `%s` not found. Available prompts: %s", name, strings.Join(slices.Sorted(maps.Keys(prompts)), ", ")))
+	// TEI calls the request's field by the name of its own setting.
+	problem := "no prompts were found in the Sentence Transformers configuration"
+	if len(prompts) > 0 {
+		problem = fmt.Sprintf("it was not found in the Sentence Transformers prompts. Available prompts: %q", slices.Sorted(maps.Keys(prompts)))
+	}
+	a := t.refuse(b.x, validation, fmt.Sprintf("Input validation error: `default-prompt-name` is set to `%s` but %s", name, problem))
 	return "", &a
 }

@@ -112,7 +112,8 @@ func (v *vllm) tooLong(given int) answer {
 	if v.f.options.FlatErrors {
 		return *v.bad("", "This model's maximum context length is %d tokens. However, you requested %d tokens in the input for embedding generation. Please reduce the length of the input.", limit, given)
 	}
-	return *v.bad("input_tokens", "You passed %d input tokens and requested 0 output tokens. However, the model's context length is only %d tokens, resulting in a maximum input length of %d tokens. Please reduce the length of the input prompt.", given, limit, limit)
+	// The tokenizer stops one token behind the limit.
+	return *v.bad("input_tokens", "This model's maximum context length is %d tokens. However, you requested 0 output tokens and your prompt contains at least %d input tokens, for a total of at least %d tokens. Please reduce the length of the input prompt or the number of requested output tokens. (parameter=input_tokens, value=%d)", limit, limit+1, limit+1, limit+1)
 }
 
 func (v *vllm) health(*exchange) answer  { return answered(http.StatusOK, "", nil) }
@@ -124,7 +125,7 @@ func (v *vllm) metrics(*exchange) answer {
 func (v *vllm) models(*exchange) answer {
 	m := v.model()
 	name := quote(m.Name)
-	return jsonf(http.StatusOK, `{"object":"list","data":[{"id":%s,"object":"model","created":1785578400,"owned_by":"vllm","root":%s,"parent":null,"max_model_len":%d,"permission":[{"id":"modelperm-%032x","object":"model_permission","created":1785578400,"allow_create_engine":false,"allow_sampling":true,"allow_logprobs":true,"allow_search_indices":false,"allow_view":true,"allow_fine_tuning":false,"organization":"*","group":null,"is_blocking":false}]}]}`, name, name, m.MaxLength, 1)
+	return jsonf(http.StatusOK, `{"object":"list","data":[{"id":%s,"object":"model","created":1785578400,"owned_by":"vllm","root":%s,"parent":null,"max_model_len":%d,"permission":[{"id":"modelperm-%016x","object":"model_permission","created":1785578400,"allow_create_engine":false,"allow_sampling":true,"allow_logprobs":true,"allow_search_indices":false,"allow_view":true,"allow_fine_tuning":false,"organization":"*","group":null,"is_blocking":false}]}]}`, name, name, m.MaxLength, 1)
 }
 
 // vllmBody is a body with the fields that all routes share.
@@ -157,7 +158,7 @@ func (v *vllm) checked(b vllmBody) *answer {
 		return &a
 	}
 	if len(b.problems) > 0 {
-		a := v.refuse(http.StatusBadRequest, "Bad Request", "", b.python())
+		a := v.refuse(http.StatusBadRequest, "Bad Request", b.place(), b.python())
 		return &a
 	}
 	if _, is := b.fields["normalize"]; is {

@@ -12,7 +12,7 @@ func vllmUsage(b []byte, tokens int) []byte {
 
 // listed answers with a list of rows in vLLM's envelope.
 func (v *vllm) listed(prefix string, rows []row, tokens int, one func([]byte, row) []byte) answer {
-	body := fmt.Appendf(nil, `{"id":"%s-%032x","object":"list","created":1785578400,"model":%s,"data":`, prefix, tokens, quote(v.model().Name))
+	body := fmt.Appendf(nil, `{"id":"%s-%016x","object":"list","created":1785578400,"model":%s,"data":`, prefix, tokens, quote(v.model().Name))
 	body = list(body, rows, one)
 	body = vllmUsage(append(body, ','), tokens)
 	return answered(http.StatusOK, jsonType, append(body, '}'))
@@ -89,7 +89,7 @@ func (v *vllm) cohereEmbed(x *exchange) answer {
 	if bad != nil {
 		return *bad
 	}
-	body := fmt.Appendf(nil, `{"id":"embd-%032x","embeddings":{"float":`, tokens)
+	body := fmt.Appendf(nil, `{"id":"embd-%016x","embeddings":{"float":`, tokens)
 	body = list(body, x.rows(v.vectors(all, dimensions, true)), wide.appendVector)
 	body = append(body, `},"texts":`...)
 	body = list(body, rowsOf(texts), func(b []byte, r row) []byte { return appendString(b, r.text) })
@@ -219,7 +219,7 @@ func (v *vllm) rerank(x *exchange) answer {
 	var documents []string
 	if raw, is := b.need("documents"); is {
 		if first(raw) == '[' && hasTextObjects(raw) {
-			return *v.bad("", "MultiModalParam is not supported")
+			return *v.bad("", "MultiModalParam is not supported for BertForSequenceClassification")
 		}
 		documents = b.side("documents")
 	}
@@ -228,7 +228,7 @@ func (v *vllm) rerank(x *exchange) answer {
 	if bad != nil {
 		return *bad
 	}
-	body := fmt.Appendf(nil, `{"id":"rerank-%032x","model":%s,"usage":{"prompt_tokens":%d,"total_tokens":%d},"results":`, tokens, quote(v.model().Name), tokens, tokens)
+	body := fmt.Appendf(nil, `{"id":"score-%016x","model":%s,"usage":{"prompt_tokens":%d,"total_tokens":%d},"results":`, tokens, quote(v.model().Name), tokens, tokens)
 	body = list(body, x.rows(top(ranked(rows), n)), func(b []byte, r row) []byte {
 		b = fmt.Appendf(b, `{"index":%d,"document":{"text":%s,"multi_modal":null},"relevance_score":`, r.index, quote(r.text))
 		return append(wide.appendScore(b, r), '}')

@@ -19,12 +19,12 @@ func TestVLLMEmbeds(t *testing.T) {
 	answer := post(t, f, "/v1/embeddings", `{"input":["test",[101,3231,102]]}`)
 	require.Equal(t, 400, answer.status, "texts and ids do not mix")
 	answer = post(t, f, "/v1/embeddings", `{"model":"m","input":[[101,3231,102],[7592]]}`)
-	require.Regexp(t, `^\{"id":"embd-[0-9a-f]{32}","object":"list","created":\d+,"model":"m","data":\[\{"index":0,"object":"embedding","embedding":\[[-0-9.,]+\]\},\{"index":1,"object":"embedding","embedding":\[[-0-9.,]+\]\}\],"usage":\{"prompt_tokens":4,"total_tokens":4,"completion_tokens":0,"prompt_tokens_details":null\}\}$`, answer.body)
+	require.Regexp(t, `^\{"id":"embd-[0-9a-f]{16}","object":"list","created":\d+,"model":"m","data":\[\{"index":0,"object":"embedding","embedding":\[[-0-9.,]+\]\},\{"index":1,"object":"embedding","embedding":\[[-0-9.,]+\]\}\],"usage":\{"prompt_tokens":4,"total_tokens":4,"completion_tokens":0,"prompt_tokens_details":null\}\}$`, answer.body)
 	require.Equal(t, 200, post(t, f, "/v1/embeddings", `{"input":"test","dimensions":2,"encoding_format":"base64","unknown":1}`).status)
 	require.Equal(t, 400, post(t, f, "/v1/embeddings", `{"input":"test","dimensions":5}`).status)
 	fixed := New(VLLM, Options{Models: []Model{{Name: "m", Fixed: true}}, FlatErrors: true})
 	refused(t, post(t, fixed, "/v1/embeddings", `{"input":"x","dimensions":2}`), 400, `{"object":"error","message":"Model \"m\" does not support matryoshka representation, changing output dimensions will lead to poor results.","type":"BadRequestError","param":null,"code":400}`)
-	require.Regexp(t, `^\{"id":"embd-[0-9a-f]{32}","embeddings":\{"float":\[\[[-0-9.,]+\]\]\},"texts":\["test"\],"meta":\{"api_version":\{"version":"2"\},"billed_units":\{"input_tokens":3\}\}\}$`, post(t, f, "/v2/embed", `{"texts":["test"],"embedding_types":["float"],"model":"m"}`).body)
+	require.Regexp(t, `^\{"id":"embd-[0-9a-f]{16}","embeddings":\{"float":\[\[[-0-9.,]+\]\]\},"texts":\["test"\],"meta":\{"api_version":\{"version":"2"\},"billed_units":\{"input_tokens":3\}\}\}$`, post(t, f, "/v2/embed", `{"texts":["test"],"embedding_types":["float"],"model":"m"}`).body)
 }
 
 func TestVLLMRefuses(t *testing.T) {
@@ -39,7 +39,7 @@ func TestVLLMRefuses(t *testing.T) {
 	}
 	long := wordsOf(300)
 	tooLong := post(t, f, "/v1/embeddings", `{"input":"`+long+`"}`)
-	refused(t, tooLong, 400, `{"error":{"message":"You passed 302 input tokens and requested 0 output tokens. However, the model's context length is only 256 tokens, resulting in a maximum input length of 256 tokens. Please reduce the length of the input prompt.","type":"BadRequestError","param":"input_tokens","code":400}}`)
+	refused(t, tooLong, 400, `{"error":{"message":"This model's maximum context length is 256 tokens. However, you requested 0 output tokens and your prompt contains at least 257 input tokens, for a total of at least 257 tokens. Please reduce the length of the input prompt or the number of requested output tokens. (parameter=input_tokens, value=257)","type":"BadRequestError","param":"input_tokens","code":400}}`)
 	type list struct {
 		Data []struct{ Embedding []float32 }
 	}
@@ -63,7 +63,9 @@ func TestVLLMReranks(t *testing.T) {
 		require.Equal(t, 19, got.Usage["total_tokens"])
 	}
 	require.Equal(t, 400, post(t, f, "/rerank", `{"query":"q","documents":[{"text":"a"}]}`).status)
-	require.Equal(t, 400, post(t, f, "/rerank", `{"query":"q","documents":[]}`).status)
+	// These were seen of a real server.
+	refused(t, post(t, f, "/v1/rerank", `{"query":"q","documents":[]}`), 400, `{"error":{"message":"At least one text_pair element must be given","type":"BadRequestError","param":null,"code":400}}`)
+	refused(t, post(t, f, "/v1/rerank", `{"model":"reranker","documents":["a","b"]}`), 400, `{"error":{"message":"1 validation error:\n  {'type': 'missing', 'loc': ('body', 'query'), 'msg': 'Field required', 'input': {'model': 'reranker', 'documents': ['a', 'b']}}","type":"Bad Request","param":"body.query","code":400}}`)
 	raw := into[ranking](t, post(t, f, "/rerank", `{"query":"a","documents":["a"],"use_activation":false}`))
 	require.Greater(t, raw.Results[0].RelevanceScore, 1.0)
 	require.Equal(t, 404, post(t, f, "/v1/embeddings", `{"input":"a"}`).status)

@@ -23,7 +23,7 @@ func lists(names string) func(*http.Request) (*http.Response, error) {
 	return byPath(map[string]func(*http.Request) (*http.Response, error){"/models": always(200, names), "/embed": always(200, "[[1]]"), "/health": ok})
 }
 
-func listing1(name, url string) Upstream {
+func listingUpstream(name, url string) Upstream {
 	u := quiet(name, url)
 	u.Type = TypeOllama
 	return u
@@ -39,7 +39,7 @@ func TestAFamilyKnowsWhatItsUpstreamLists(t *testing.T) {
 			}
 			return lists(`["bge-m3:latest","qwen:4b","chat=classify","other"]`)(r)
 		})
-		p := openProxy(t, Options{Upstreams: []Upstream{listing1("one", "http://s0")}, Routes: []Route{
+		p := openProxy(t, Options{Upstreams: []Upstream{listingUpstream("one", "http://s0")}, Routes: []Route{
 			{Name: "*b*", Aliases: []string{"chat"}, Upstream: "one", Tasks: bothTasks},
 		}}, w.seams())
 		f := p.Families()[0]
@@ -86,7 +86,7 @@ func TestAListIsAskedForAgainAndGrowsOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.at("http://s0", lists(`["a"]`))
-		p := openProxy(t, Options{Upstreams: []Upstream{listing1("one", "http://s0")}, Routes: []Route{{Name: "*", Upstream: "one", Tasks: embedTask}}}, w.seams())
+		p := openProxy(t, Options{Upstreams: []Upstream{listingUpstream("one", "http://s0")}, Routes: []Route{{Name: "*", Upstream: "one", Tasks: embedTask}}}, w.seams())
 		f := p.Families()[0]
 		synctest.Wait()
 		time.Sleep(10 * time.Minute)
@@ -165,7 +165,7 @@ func TestAWildcardMayRename(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.at("http://s0", lists(`["bge","e5","hidden/x"]`))
-		p := openProxy(t, Options{Upstreams: []Upstream{listing1("one", "http://s0")}, Routes: []Route{
+		p := openProxy(t, Options{Upstreams: []Upstream{listingUpstream("one", "http://s0")}, Routes: []Route{
 			{Name: "openai/*", Upstream: "one", UpstreamModel: "*", Tasks: embedTask},
 			{Name: "any-*", Upstream: "one", UpstreamModel: "e5", Tasks: embedTask},
 		}}, w.seams())
@@ -215,7 +215,7 @@ func TestOptionsAreCheckedTogether(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	require.NotContains(t, err.Error(), "u:p")
-	_, err = New(Options{Upstreams: []Upstream{{Name: "a", Type: TypeTEI, URLs: []string{"https://h"}, CAFile: "/nowhere/ca.pem"}}})
+	err = Check(Options{Upstreams: []Upstream{{Name: "a", Type: TypeTEI, URLs: []string{"https://h"}, CAFile: "/nowhere/ca.pem"}}})
 	require.ErrorContains(t, err, `upstream "a": ca_file: open /nowhere/ca.pem`)
 }
 

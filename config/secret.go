@@ -19,7 +19,7 @@ func (l *loader) secret(text string) (string, error) {
 	case !elsewhere:
 		return text, nil
 	case name == "":
-		return "", errors.New("has no path after file:")
+		return "", errors.New("has no path behind its file: prefix")
 	}
 	if path := l.abs(name); !slices.Contains(l.sources, path) {
 		l.sources = append(l.sources, path)

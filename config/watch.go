@@ -63,7 +63,7 @@ func debounce(ctx context.Context, events <-chan fsnotify.Event, faults <-chan e
 	var due <-chan time.Time
 	var first time.Time
 	for {
-		open := true
+		var open bool
 		select {
 		case <-ctx.Done():
 			return

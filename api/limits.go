@@ -55,16 +55,26 @@ func (x *call) admit(ctx context.Context, asked string, task models.Task, tokens
 		return models.Entry{}, err
 	}
 	x.serves(entry)
-	return entry, x.take(ctx, entry.Name, tokens)
+	return entry, x.take(ctx, entry, tokens)
 }
 
-func (x *call) take(ctx context.Context, model string, tokens int) error {
+// atMost is an estimate within what a model reads of a request's items.
+func (x *call) atMost(tokens int, e models.Entry) int {
+	if longest := e.Model.Info().MaxLength; longest > 0 && x.event.Items > 0 {
+		return min(tokens, longest*x.event.Items)
+	}
+	return tokens
+}
+
+// take counts a request towards its caller's limits.
+func (x *call) take(ctx context.Context, e models.Entry, tokens int) error {
 	limiter := x.server.options.Limits
 	if limiter == nil || x.who == nil || x.who.Limits == "" || x.grant != nil {
 		return nil
 	}
 	caller := ratelimit.Caller{Class: x.who.Limits, Name: x.name()}
-	grant, err := limiter.Take(ctx, caller, model, tokens)
+	tokens = x.atMost(tokens, e)
+	grant, err := limiter.Take(ctx, caller, e.Name, tokens)
 	var over *ratelimit.Exceeded
 	if errors.As(err, &over) {
 		x.event.LimitClass, x.event.LimitSetting = over.Class, over.Setting

@@ -53,7 +53,7 @@ func (x *call) admitAny(ctx context.Context, asked string, tokens int) (models.E
 		return models.Entry{}, err
 	}
 	x.serves(entry)
-	return entry, x.take(ctx, entry.Name, tokens)
+	return entry, x.take(ctx, entry, tokens)
 }
 
 // relabel puts the names that a request has for its fields in the place of those that the

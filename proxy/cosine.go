@@ -84,7 +84,7 @@ func asDocuments(err error, queries int) error {
 	if queries > 0 && e.Param == item("input", 0) {
 		return reparam(e, "query")
 	}
-	return shift(reparam(e, "documents"+strings.TrimPrefix(e.Param, "input")), -queries)
+	return shift(reparam(e, "documents"+strings.TrimPrefix(e.Param, "input")), func(i int) int { return i - queries })
 }
 
 // reparam names another field at fault.

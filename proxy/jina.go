@@ -73,7 +73,7 @@ func (jina) fault(op operation, r *response) fault {
 	p := readProblem(r)
 	refused := p.status == http.StatusBadRequest || p.status == http.StatusUnprocessableEntity
 	switch {
-	case p.status == http.StatusNotFound && p.has("model"), refused && p.has("model") && p.has("not found", "does not exist", "invalid model"):
+	case p.status == http.StatusNotFound && p.has("model"), refused && p.has("model") && p.has("not found", "does not exist", "invalid model", "does not match any of the expected"):
 		return p.noModel()
 	case refused && p.has("exceed") && p.has("token", "length"):
 		return p.tooLong(op)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -116,6 +117,20 @@ func joinLabels(parts []models.ClassifyResult) (models.ClassifyResult, error) {
 		}
 	}
 	return all, nil
+}
+
+// sumToOne reports whether each row does, as probabilities of one label do.
+func sumToOne(rows [][]float32) bool {
+	for _, row := range rows {
+		sum := 0.0
+		for _, f := range row {
+			sum += float64(f)
+		}
+		if math.Abs(sum-1) > 1e-3 {
+			return false
+		}
+	}
+	return true
 }
 
 // scoreKinds are in the order of what they may hold.

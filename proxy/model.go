@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,8 @@ type model struct {
 	dimensions atomic.Int64
 	// scores is the widest kind of score that was seen, as an index of scoreKinds.
 	scores atomic.Int32
+	// several is set once probabilities did not add up to 1.
+	several atomic.Bool
 }
 
 var (
@@ -35,7 +38,7 @@ func newModel(spec modelSpec) *model { return &model{modelSpec: spec} }
 // Info says what the configuration, the server's list and the answers so far tell.
 func (m *model) Info() models.Info {
 	c := m.call()
-	info := models.Info{Backend: m.upstream.Name, Dimensions: m.length(), MaxLength: c.maxLength, Labels: c.labels}
+	info := models.Info{Backend: m.upstream.Name, Dimensions: m.length(), MaxLength: c.maxLength, Labels: c.labels, MultiLabel: m.several.Load()}
 	if list, _ := m.backend.model(m.upstreamModel); list.created > 0 {
 		info.Created = time.Unix(list.created, 0)
 	}
@@ -80,6 +83,8 @@ type job[R any] struct {
 	size, tokens func(i int) int
 	// request asks for a part; result is filled when it is read.
 	request func(c call, p part, result *R) (*request, error)
+	// bare, when not nil, asks for what goes with every part alone, with next to nothing as item.
+	bare func(c call, p part, result *R) (*request, error)
 	// check, when not nil, refuses an answer.
 	check func(result *R) error
 }
@@ -103,9 +108,19 @@ func run[R any](ctx context.Context, m *model, j job[R]) ([]R, error) {
 	})
 }
 
+// runPart sends a part. Where it has an item that is too long, and the server does not say which,
+// the first one is looked for.
 func runPart[R any](ctx context.Context, m *model, j job[R], p part, result *R) error {
+	err := send(ctx, m, j, j.request, p, result)
+	if unplaced(err, j.op) {
+		return narrow(ctx, m, j, p, err)
+	}
+	return err
+}
+
+func send[R any](ctx context.Context, m *model, j job[R], ask func(call, part, *R) (*request, error), p part, result *R) error {
 	c := m.call()
-	r, err := j.request(c, p, result)
+	r, err := ask(c, p, result)
 	if err != nil {
 		return err
 	}
@@ -123,17 +138,47 @@ func runPart[R any](ctx context.Context, m *model, j job[R], p part, result *R) 
 		}
 		return err
 	}
-	return alone(m.backend.send(ctx, r), j.op, p)
+	return m.backend.send(ctx, r)
 }
 
-// alone names the item of a part that is too long, where there is only one.
-func alone(err error, op operation, p part) error {
+// unplaced reports whether an error is of an item's length, without saying which item's.
+func unplaced(err error, op operation) bool {
 	var e *models.Error
-	if p.to-p.from == 1 && op != opRerank && errors.As(err, &e) && e.Kind == models.KindTooLong && e.Param == itemsOf(op) {
-		named := *e
-		return named.At(item(e.Param, 0))
+	return errors.As(err, &e) && e.Kind == models.KindTooLong && e.Param == itemsOf(op)
+}
+
+// narrow finds the first item that is too long by asking for halves, which costs the server at
+// most one more time what the part did: clients that refuse to have texts cut want to know which
+// it was.
+func narrow[R any](ctx context.Context, m *model, j job[R], p part, failure error) error {
+	var scrap R
+	if j.bare != nil && unplaced(send(ctx, m, j, j.bare, part{p.from, p.from}, &scrap), j.op) {
+		return place(failure, "query")
 	}
-	return err
+	from, to := p.from, p.to
+	for to-from > 1 {
+		middle := (from + to) / 2
+		err := send(ctx, m, j, j.request, part{from, middle}, &scrap)
+		switch {
+		case err == nil:
+			from = middle
+		case unplaced(err, j.op):
+			to = middle
+		default:
+			return failure
+		}
+	}
+	return place(failure, item(itemsOf(j.op), from-p.from))
+}
+
+// place names the field at fault, which the message does not.
+func place(failure error, param string) error {
+	var e *models.Error
+	if !errors.As(failure, &e) {
+		return failure
+	}
+	placed := *e
+	return placed.At(param)
 }
 
 // fail says who failed at what.
@@ -273,14 +318,20 @@ func (m *model) rerank(ctx context.Context, req *models.RerankRequest) (models.R
 		return models.RerankResult{}, models.Errorf(models.KindUnsupportedTask, "model %q is served by upstream %q of type %s, which does not rerank (models[].rerank: cosine makes scores of its embeddings)",
 			m.name, m.upstream.Name, m.upstream.Type).At("model")
 	}
+	ask := func(c call, documents []string, result *models.RerankResult) (*request, error) {
+		own := *req
+		own.Documents = documents
+		return d.rerank(c, &own, result)
+	}
 	results, err := run(ctx, m, job[models.RerankResult]{
 		op: opRerank, items: len(req.Documents), caller: req.Caller, extra: req.Extra, around: quotedLen(req.Query),
 		size:   func(i int) int { return quotedLen(req.Documents[i]) + 1 },
 		tokens: func(i int) int { return tokensOf(req.Query) + tokensOf(req.Documents[i]) },
 		request: func(c call, p part, result *models.RerankResult) (*request, error) {
-			own := *req
-			own.Documents = req.Documents[p.from:p.to]
-			return d.rerank(c, &own, result)
+			return ask(c, req.Documents[p.from:p.to], result)
+		},
+		bare: func(c call, _ part, result *models.RerankResult) (*request, error) {
+			return ask(c, []string{"."}, result)
 		},
 	})
 	if err != nil {
@@ -324,7 +375,11 @@ func (m *model) classify(ctx context.Context, req *models.ClassifyRequest) (mode
 	if err != nil {
 		return models.ClassifyResult{}, err
 	}
-	return joinLabels(results)
+	result, err := joinLabels(results)
+	if err == nil && !req.Raw && !sumToOne(result.Scores) {
+		m.several.Store(true)
+	}
+	return result, err
 }
 
 // Tokenize asks the upstream how it reads texts.
@@ -359,22 +414,34 @@ func (m *model) Decode(ctx context.Context, req models.DecodeRequest) ([]string,
 	if !can {
 		return nil, m.fail(m.unable(opDecode), opDecode)
 	}
+	texts := make([]string, len(req.IDs))
+	var places []int // of the lists that are not empty, which some servers refuse
+	for i, ids := range req.IDs {
+		if len(ids) > 0 {
+			places = append(places, i)
+		}
+	}
+	if len(places) == 0 && len(texts) > 0 {
+		return texts, nil
+	}
 	results, err := run(ctx, m, job[[]string]{
-		op: opDecode, items: len(req.IDs), caller: req.Caller, extra: req.Extra,
-		size:   func(i int) int { return 11*len(req.IDs[i]) + 3 },
-		tokens: func(i int) int { return len(req.IDs[i]) },
+		op: opDecode, items: len(places), caller: req.Caller, extra: req.Extra,
+		size:   func(i int) int { return 11*len(req.IDs[places[i]]) + 3 },
+		tokens: func(i int) int { return len(req.IDs[places[i]]) },
 		request: func(c call, p part, result *[]string) (*request, error) {
 			own := req
-			own.IDs = req.IDs[p.from:p.to]
+			own.IDs = nil
+			for _, i := range places[p.from:p.to] {
+				own.IDs = append(own.IDs, req.IDs[i])
+			}
 			return d.decode(c, &own, result)
 		},
 	})
 	if err != nil {
-		return nil, m.fail(err, opDecode)
+		return nil, m.fail(shift(err, func(i int) int { return places[i] }), opDecode)
 	}
-	var all []string
-	for _, part := range results {
-		all = append(all, part...)
+	for i, text := range slices.Concat(results...) {
+		texts[places[i]] = text
 	}
-	return all, nil
+	return texts, nil
 }

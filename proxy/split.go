@@ -84,16 +84,16 @@ func firstFailure(ctx context.Context, parts []part, errs []error) error {
 		case ctx.Err() == nil && (errors.Is(err, context.Canceled) || models.KindOf(err) == models.KindCanceled):
 			other = err
 		default:
-			return shift(err, parts[k].from)
+			return shift(err, func(i int) int { return i + parts[k].from })
 		}
 	}
 	return other
 }
 
 // shift turns the index that an error names, of a part's item, into the request's.
-func shift(err error, by int) error {
+func shift(err error, to func(i int) int) error {
 	var e *models.Error
-	if by == 0 || !errors.As(err, &e) {
+	if !errors.As(err, &e) {
 		return err
 	}
 	field, rest, found := strings.Cut(e.Param, "[")
@@ -102,7 +102,7 @@ func shift(err error, by int) error {
 	if !found || !closed || bad != nil {
 		return err
 	}
-	return reparam(e, item(field, i+by)+rest)
+	return reparam(e, item(field, to(i))+rest)
 }
 
 // item names an item of a list.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -155,13 +156,24 @@ func sigmoidUnless(raw bool) models.ScoreKind {
 
 func (t tei) classify(c call, req *models.ClassifyRequest, result *models.ClassifyResult) (*request, error) {
 	o := newObject(0)
-	o.pairs("inputs", req.Inputs)
+	o.pairs("inputs", spacedPairs(req.Inputs))
 	o.flag("raw_scores", req.Raw)
 	o.truncation(req.Truncate)
 	return post("/predict", o.done(req.Extra, models.DialectTEI), reading(func(s *scanner, r *response) error {
 		result.Usage, result.Timing = teiUsage(r.header)
 		return s.labelled(len(req.Inputs), c.labels, result)
 	})), nil
+}
+
+// spacedPairs is spaced for what is classified.
+func spacedPairs(inputs []models.ClassifyInput) []models.ClassifyInput {
+	own := slices.Clone(inputs)
+	for i, in := range own {
+		if in.Pair == nil {
+			own[i].Text = cmp.Or(in.Text, " ")
+		}
+	}
+	return own
 }
 
 // pairs writes a list of lists of one or two texts, which is how TEI tells a list from a pair.
@@ -255,12 +267,26 @@ func order(labels, known []string) []string {
 	return sorted
 }
 
+// tokenize asks for the tokens of a space where a text is empty, which TEI refuses, and drops those
+// of the space.
 func (tei) tokenize(_ call, req *models.TokenizeRequest, result *models.TokenizeResult) (*request, error) {
 	o := newObject(textsSize(req.Texts))
-	o.texts("inputs", req.Texts)
+	texts := slices.Clone(req.Texts)
+	for i, text := range texts {
+		texts[i] = cmp.Or(text, " ")
+	}
+	o.texts("inputs", texts)
 	o.flag("add_special_tokens", req.AddSpecial)
 	o.given("prompt_name", req.PromptName)
-	return post("/tokenize", o.done(req.Extra, models.DialectTEI), func(r *response) error { return readTokens(r, len(req.Texts), result) }), nil
+	return post("/tokenize", o.done(req.Extra, models.DialectTEI), func(r *response) error {
+		err := readTokens(r, len(req.Texts), result)
+		for i, tokens := range result.Tokens {
+			if req.Texts[i] == "" {
+				result.Tokens[i] = slices.DeleteFunc(tokens, func(t models.Token) bool { return !t.Special })
+			}
+		}
+		return err
+	}), nil
 }
 
 // readTokens reads [[{"id", "text", "special", "start", "stop"}]].
@@ -315,7 +341,7 @@ func (tei) fault(op operation, r *response) fault {
 		return p.tooLong(op)
 	case p.has("batch size") && p.has("maximum allowed"):
 		return fault{err: p.error(models.KindTooLarge, "the upstream takes fewer items in one request than it was sent (upstreams[].max_items): %s", p.message)}
-	case p.has("prompt name", "prompt_name", "default_prompt"):
+	case p.has("prompt name", "prompt_name", "prompt-name"):
 		return fault{err: p.quoted(models.KindInvalid).At("prompt_name")}
 	case p.has("`dimensions`"):
 		return fault{err: p.quoted(models.KindInvalid).At("dimensions")}

@@ -35,7 +35,7 @@ const (
 )
 
 func (o outcome) settled(trial bool, work float64) settled {
-	s := settled{verdict: o.verdict, trial: trial, work: work, took: o.took, known: o.known, rest: o.rest}
+	s := settled{verdict: o.verdict, trial: trial, work: work, took: o.took, known: o.known, rest: o.rest, busy: o.again && o.verdict == verdictGood}
 	if o.err != nil {
 		s.reason = o.err.Error()
 	}

@@ -21,6 +21,9 @@ const (
 // maxSpell is how many times EjectTime an endpoint is out at most.
 const maxSpell = 16
 
+// maxRest bounds how long an endpoint is left alone because it asked for it.
+const maxRest = time.Minute
+
 // settled is how an attempt ended.
 type settled struct {
 	verdict verdict
@@ -29,6 +32,7 @@ type settled struct {
 	took    time.Duration
 	known   known
 	rest    time.Duration
+	busy    bool // too much to do: not sick, and not to be sent more than others
 	reason  string
 }
 
@@ -45,7 +49,10 @@ func (p *pool) settle(e *endpoint, s settled) {
 		e.observe(now, s.took, s.work)
 	}
 	if s.rest > 0 {
-		e.rest = now.Add(s.rest)
+		e.rest = now.Add(min(s.rest, maxRest))
+	}
+	if s.busy {
+		e.slower(now)
 	}
 	if s.trial {
 		e.trial = false

@@ -95,9 +95,6 @@ func (p *pool) askAgain() {
 	}
 }
 
-// lists reports whether the upstream tells its models at all.
-func (p *pool) lists() bool { return p.dialect.list(func(listing) {}) != nil }
-
 // model implements backend.
 func (p *pool) model(name string) (listed, bool) { return p.listing.Load().find(name, p.opts.Type) }
 

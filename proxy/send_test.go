@@ -40,6 +40,21 @@ func TestARequestIsSentWithOurHeadersOnly(t *testing.T) {
 	})
 }
 
+func TestAHostMayBeConfigured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		var host string
+		w.at("http://s0", func(r *http.Request) (*http.Response, error) {
+			host = r.Host
+			return answer(200, "[]")
+		})
+		u := quiet("one", "http://s0")
+		u.Header = http.Header{"host": {"tei.internal"}}
+		require.NoError(t, ask(t.Context(), openPool(t, u, Hooks{}, w.seams()), 1))
+		require.Equal(t, "tei.internal", host)
+	})
+}
+
 func TestASpanSeesEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

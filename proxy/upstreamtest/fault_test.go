@@ -44,7 +44,7 @@ func TestEveryKindPlaysItsFaults(t *testing.T) {
 	for _, kind := range Kinds() {
 		s := NewServer(t, kind, Options{})
 		for path, body := range samples[kind] {
-			right, whole, err := call(t, t.Context(), c, s.URL+path, body)
+			right, whole, err := call(t.Context(), t, c, s.URL+path, body)
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, right.StatusCode, "%s %s: %s", kind, path, whole)
 			for _, name := range Faults() {
@@ -55,9 +55,9 @@ func TestEveryKindPlaysItsFaults(t *testing.T) {
 				t.Run(fmt.Sprint(kind, path, "/", name), func(t *testing.T) {
 					s.Fail(Fault{Name: name, Path: path, Times: 1, Wait: wait, Bytes: 1 << 20, RetryAfter: "3"})
 					began := time.Now()
-					answered, faulty, err := call(t, t.Context(), c, s.URL+path, body)
+					answered, faulty, err := call(t.Context(), t, c, s.URL+path, body)
 					checkFault(t, name, whole, answered, faulty, err, time.Since(began))
-					again, after, err := call(t, t.Context(), c, s.URL+path, body)
+					again, after, err := call(t.Context(), t, c, s.URL+path, body)
 					require.NoError(t, err, "played once")
 					require.Equal(t, http.StatusOK, again.StatusCode)
 					if kind != Ollama {
@@ -221,15 +221,15 @@ func TestStopsAndStartsOnTheSamePort(t *testing.T) {
 	c := client(t)
 	s := NewTEI(t, Options{})
 	url := s.URL
-	_, _, err := call(t, t.Context(), c, url+"/embed", `{"inputs":"a"}`)
+	_, _, err := call(t.Context(), t, c, url+"/embed", `{"inputs":"a"}`)
 	require.NoError(t, err)
 	loaded := s.Load()
 	c.CloseIdleConnections() // one that the server has closed may not be known as such yet
-	_, _, err = call(t, t.Context(), c, url+"/embed", `{"inputs":"a"}`)
+	_, _, err = call(t.Context(), t, c, url+"/embed", `{"inputs":"a"}`)
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.NoError(t, loaded())
 	require.Equal(t, url, s.URL)
-	_, _, err = call(t, t.Context(), c, url+"/embed", `{"inputs":"a"}`)
+	_, _, err = call(t.Context(), t, c, url+"/embed", `{"inputs":"a"}`)
 	require.NoError(t, err)
 	s.Stop()
 	s.Stop()
@@ -241,7 +241,7 @@ func TestOllamaBlocksWhileItLoads(t *testing.T) {
 	loaded := s.Load()
 	done := make(chan int, 1)
 	go func() {
-		response, _, err := call(t, t.Context(), c, s.URL+"/api/embed", samples[Ollama]["/api/embed"])
+		response, _, err := call(t.Context(), t, c, s.URL+"/api/embed", samples[Ollama]["/api/embed"])
 		if err != nil {
 			done <- 0
 			return
@@ -260,7 +260,7 @@ func TestSeesWhenAClientLeaves(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, _, err := call(t, ctx, c, s.URL+"/embed", `{"inputs":"a"}`)
+		_, _, err := call(ctx, t, c, s.URL+"/embed", `{"inputs":"a"}`)
 		done <- err
 	}()
 	require.Eventually(t, func() bool { return s.Stats().InFlight == 1 }, 5*time.Second, time.Millisecond)
@@ -269,7 +269,7 @@ func TestSeesWhenAClientLeaves(t *testing.T) {
 	require.Eventually(t, func() bool { return s.Stats() == Stats{Requests: 1, Peak: 1, Cancelled: 1} }, 5*time.Second, time.Millisecond)
 
 	go func() {
-		_, _, err := call(t, t.Context(), c, s.URL+"/embed", `{"inputs":"a"}`)
+		_, _, err := call(t.Context(), t, c, s.URL+"/embed", `{"inputs":"a"}`)
 		done <- err
 	}()
 	require.Eventually(t, func() bool { return s.Stats().InFlight == 1 }, 5*time.Second, time.Millisecond)
@@ -296,7 +296,7 @@ func TestOverloads(t *testing.T) { // T24
 		done := make(chan error, n)
 		for range n {
 			go func() {
-				_, _, err := call(t, ctx, c, s.URL+path, body)
+				_, _, err := call(ctx, t, c, s.URL+path, body)
 				done <- err
 			}()
 		}
@@ -308,7 +308,7 @@ func TestOverloads(t *testing.T) { // T24
 			return s.permits == 2
 		}
 		require.Eventually(t, full, 5*time.Second, time.Millisecond)
-		response, answer, err := call(t, t.Context(), c, s.URL+path, body)
+		response, answer, err := call(t.Context(), t, c, s.URL+path, body)
 		require.NoError(t, err)
 		require.Equal(t, want, response.StatusCode, "%s %s", kind, answer)
 		cancel()

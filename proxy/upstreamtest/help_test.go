@@ -65,7 +65,7 @@ func refused(t *testing.T, r reply, status int, body string) {
 func wordsOf(n int) string { return strings.TrimSpace(strings.Repeat("word ", n)) }
 
 // call sends a request over the wire.
-func call(t *testing.T, ctx context.Context, client *http.Client, url, body string) (*http.Response, []byte, error) {
+func call(ctx context.Context, t *testing.T, client *http.Client, url, body string) (*http.Response, []byte, error) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(body)))
 	require.NoError(t, err)

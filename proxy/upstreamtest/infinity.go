@@ -99,6 +99,13 @@ func (n *infinity) models(*exchange) answer {
 
 // resolve finds the model of a request; a server with one model takes any name.
 func (n *infinity) resolve(p *pydantic, task Task, what string) (Model, *answer) {
+	if bad := findBadText(p.x.body); bad != nil {
+		a := jsonf(http.StatusBadRequest, `{"detail":"There was an error parsing the body"}`)
+		if bad.surrogate {
+			a = textf(http.StatusInternalServerError, "Internal Server Error")
+		}
+		return Model{}, &a
+	}
 	name := p.text("model", false)
 	if name == "" {
 		name = "default/not-specified"
@@ -202,7 +209,7 @@ func (n *infinity) embed(x *exchange) answer {
 	p := readPydantic(x, "body", "text")
 	texts := n.input(p)
 	base64 := p.choice("encoding_format", "float", "base64") == "base64"
-	dimensions := p.integer("dimensions", 0, 0)
+	dimensions := p.integer("dimensions", 0)
 	m, bad := n.resolve(p, Embed, "embed` for modality `text")
 	switch {
 	case bad != nil:
@@ -262,7 +269,7 @@ func (n *infinity) rerank(x *exchange) answer {
 
 // positive reads an optional integer above 0; 0: none.
 func (p *pydantic) positive(name string) int {
-	n := p.integer(name, 0, -1<<31)
+	n := p.integer(name, -1<<31)
 	if f, is := p.given(name); is && n < 1 {
 		p.add("greater_than", p.at(name), "Input should be greater than 0", compact(f.raw), `{"gt":0}`)
 	}

@@ -27,6 +27,8 @@ func TestInfinityShapes(t *testing.T) {
 	refused(t, post(t, f, "/v1/embeddings", `{"model": "minilm", "input": "hello"}`, "Content-Type", "text/plain"), 422, `{"detail":[{"type":"model_attributes_type","loc":["body","text"],"msg":"Input should be a valid dictionary or object to extract fields from","input":"{\"model\": \"minilm\", \"input\": \"hello\"}"}]}`)
 	refused(t, post(t, f, "/v1/embeddings", `{"model": "minilm", "input": "hello", "dimensions": 100000}`), 400, `{"error":{"message":"<class 'infinity_emb.primitives.MatryoshkaDimError'> -> matryoshka_dim=100000 is not in a valid range. Select between 1 and 384.","type":null,"param":null,"code":400}}`)
 	refused(t, post(t, f, "/v1/rerank", `{"model": "xlmr-large-rand", "query": "fruit", "documents": ["red apple"]}`), 400, "{\"error\":{\"message\":\"ModelNotDeployedError: model=`xlmr-large-rand` does not support `rerank`. Reason: the loaded moded cannot fullyfill `rerank`. Options are {'embed'}.\",\"type\":null,\"param\":null,\"code\":400}}")
+	refused(t, post(t, f, "/v1/embeddings", "{\"model\":\"minilm\",\"input\":\"a\xff\xfeb\"}"), 400, `{"detail":"There was an error parsing the body"}`)
+	refused(t, post(t, f, "/v1/embeddings", `{"model":"minilm","input":"a\ud800b"}`), 500, `Internal Server Error`)
 	refused(t, tell(t, f, http.MethodGet, "/v1/embeddings", ""), 405, `{"detail":"Method Not Allowed"}`)
 	refused(t, post(t, f, "/rerank", `{}`), 404, `{"detail":"Not Found"}`)
 	refused(t, tell(t, f, http.MethodGet, "/health", ""), 200, `{"unix":1795299386.5259924}`)

@@ -169,11 +169,11 @@ func (p *pydantic) boolean(name string, otherwise bool) bool {
 	return v
 }
 
-// integer reads an optional field, which must not be below least.
-func (p *pydantic) integer(name string, otherwise, least int) int {
+// integer reads an optional field, which must not be below least; 0: it is not there.
+func (p *pydantic) integer(name string, least int) int {
 	f, is := p.given(name)
 	if !is {
-		return otherwise
+		return 0
 	}
 	n, is := as[int](f.raw)
 	switch {

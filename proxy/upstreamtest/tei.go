@@ -145,6 +145,7 @@ func (t *tei) body(x *exchange, structName string, fields int) *teiBody {
 	b.object, err = parseObject(x.body, true)
 	var wrong *bodyError
 	if !errors.As(err, &wrong) {
+		b.checkText()
 		return b
 	}
 	in := ""
@@ -162,6 +163,18 @@ func (t *tei) body(x *exchange, structName string, fields int) *teiBody {
 		b.fail(textf(http.StatusBadRequest, "Failed to parse the request body as JSON: %sexpected value %s", in, b.place(wrong.at)))
 	}
 	return b
+}
+
+func (b *teiBody) checkText() {
+	bad := findBadText(b.x.body)
+	if bad == nil {
+		return
+	}
+	problem := "invalid unicode code point"
+	if bad.surrogate {
+		problem = "unexpected end of hex escape"
+	}
+	b.fail(textf(http.StatusBadRequest, "Failed to parse the request body as JSON: %s: %s %s", b.holds(bad.at), problem, b.place(bad.end)))
 }
 
 func (b *teiBody) fail(a answer) {

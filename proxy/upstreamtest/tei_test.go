@@ -131,9 +131,12 @@ func TestTEIShapes(t *testing.T) {
 		{"/rerank", `{"query": "fruit", "texts": []}`, 400, "{\"error\":\"`texts` cannot be empty\",\"error_type\":\"Empty\"}"},
 		{"/embed", `{"inputs":[-1]}`, 422, deserialize + "inputs: data did not match any variant of untagged enum Input at line 1 column 15"},
 		{"/v1/rerank", `{}`, 404, ""},
+		{"/v1/embeddings", "{\"model\":\"minilm\",\"input\":\"a\xff\xfeb\"}", 400, "Failed to parse the request body as JSON: input: invalid unicode code point at line 1 column 32"},
+		{"/v1/embeddings", `{"model":"minilm","input":"a\ud800b"}`, 400, "Failed to parse the request body as JSON: input: unexpected end of hex escape at line 1 column 35"},
 	} {
 		refused(t, post(t, f, c.path, c.body), c.status, c.want)
 	}
+	require.Equal(t, 200, post(t, f, "/embed", `{"inputs":"a\\ud800 \ud83d\ude00"}`).status, "an escaped backslash, and a whole pair")
 	refused(t, post(t, f, "/v1/embeddings", ``, "Content-Type", "application/json"), 400, "Failed to parse the request body as JSON: EOF while parsing a value at line 1 column 0")
 	refused(t, post(t, f, "/embed", `{}`, "Content-Type", ""), 415, "Expected request with `Content-Type: application/json`") // T14
 	refused(t, post(t, f, "/embed", `{"inputs":"`+strings.Repeat("a", 2_000_000)+`"}`), 413, "Failed to buffer the request body: length limit exceeded")

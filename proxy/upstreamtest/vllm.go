@@ -142,7 +142,7 @@ func (v *vllm) body(x *exchange) vllmBody {
 	b := vllmBody{pydantic: readPydantic(x, "body"), specials: true}
 	b.text("model", false)
 	if _, is := b.given("truncate_prompt_tokens"); is {
-		n := b.integer("truncate_prompt_tokens", 0, -1)
+		n := b.integer("truncate_prompt_tokens", -1)
 		b.truncate = &n
 	}
 	b.left = b.choice("truncation_side", "right", "left") == "left"

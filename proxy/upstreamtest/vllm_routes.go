@@ -20,7 +20,7 @@ func (v *vllm) listed(prefix string, rows []row, tokens int, one func([]byte, ro
 
 // dimensions checks how long vectors are to be; 0: as they are.
 func (v *vllm) dimensions(b vllmBody, field string) (int, *answer) {
-	n := b.integer(field, 0, -1<<31)
+	n := b.integer(field, -1<<31)
 	m := v.model()
 	switch _, is := b.given(field); {
 	case !is:
@@ -155,7 +155,7 @@ func sideText(raw json.RawMessage) (string, bool) {
 
 // scores computes pairs: the head of a cross-encoder, or the cosine of two embeddings.
 func (v *vllm) scores(b vllmBody, queries, documents []string) (rows []row, tokens int, bad *answer) {
-	perQuery, perDoc := b.integer("max_tokens_per_query", 0, 0), b.integer("max_tokens_per_doc", 0, 0)
+	perQuery, perDoc := b.integer("max_tokens_per_query", 0), b.integer("max_tokens_per_doc", 0)
 	if bad = v.checked(b); bad != nil {
 		return nil, 0, bad
 	}
@@ -223,7 +223,7 @@ func (v *vllm) rerank(x *exchange) answer {
 		}
 		documents = b.side("documents")
 	}
-	n := b.integer("top_n", 0, -1<<31)
+	n := b.integer("top_n", -1<<31)
 	rows, tokens, bad := v.scores(b, []string{query}, documents)
 	if bad != nil {
 		return *bad

@@ -47,7 +47,7 @@ func testBurst(t *testing.T, open opener) {
 		Class{Name: "d", Limits: Limits{RequestsPerMinute: 2, Burst: 4}}, Class{Name: "e", Limits: Limits{RequestsPerMinute: 23}})
 	take(t, l, one, "m", 0)
 	e := refuse(t, l, one, "m", 0)
-	require.Equal(t, &Exceeded{Setting: "requests_per_minute", Class: "c", Limit: 1, RetryAfter: e.RetryAfter, State: e.State}, e)
+	require.Equal(t, Exceeded{Setting: "requests_per_minute", Class: "c", Limit: 1, RetryAfter: e.RetryAfter, State: e.State}, e)
 	require.InDelta(t, time.Minute, e.RetryAfter, float64(20*time.Second))
 	require.LessOrEqual(t, e.RetryAfter, time.Minute)
 	for left := 3; left >= 0; left-- {
@@ -90,7 +90,7 @@ func testConcurrency(t *testing.T, open opener) {
 	require.Equal(t, State{}, a.State())
 	for range 3 {
 		e := refuse(t, l, one, "m", 0)
-		require.Equal(t, &Exceeded{Setting: "concurrency", Class: "c", Limit: 2, RetryAfter: time.Second}, e)
+		require.Equal(t, Exceeded{Setting: "concurrency", Class: "c", Limit: 2, RetryAfter: time.Second}, e)
 	}
 	a.Done(0)
 	a.Done(0)

@@ -64,7 +64,7 @@ type State struct {
 }
 
 // Exceeded is the error of a request that is over a limit. Nothing was counted for it.
-type Exceeded struct {
+type Exceeded struct { //nolint:errname // as context.DeadlineExceeded: the word says what is
 	// Setting names what to change: requests_per_minute, tokens_per_minute or concurrency.
 	Setting string
 	Class   string

@@ -140,6 +140,6 @@ func (g *localGrant) settle(tokens int64) {
 	defer a.shard.mu.Unlock()
 	now := g.memory.now()
 	a.advance(now, g.bounds)
-	a.usage.settle(g.bounds, g.tokens, tokens)
+	a.settle(g.bounds, g.tokens, tokens)
 	a.rest = now + a.usage.rest(g.bounds)
 }

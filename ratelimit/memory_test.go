@@ -36,11 +36,11 @@ func take(t testing.TB, l *Limiter, caller Caller, model string, tokens int) *Gr
 	return g
 }
 
-func refuse(t testing.TB, l *Limiter, caller Caller, model string, tokens int) *Exceeded {
+func refuse(t testing.TB, l *Limiter, caller Caller, model string, tokens int) Exceeded {
 	t.Helper()
 	g, err := l.Take(t.Context(), caller, model, tokens)
 	require.Nil(t, g)
-	return exceeded(t, err)
+	return *exceeded(t, err)
 }
 
 var one = Caller{Class: "c", Name: "one"}
@@ -53,7 +53,7 @@ func TestRequestsComeBackOneByOne(t *testing.T) {
 		take(t, l, one, "m", 0)
 		for range 20 {
 			e := refuse(t, l, one, "m", 0)
-			require.Equal(t, &Exceeded{Setting: "requests_per_minute", Class: "c", Limit: 7, RetryAfter: e.RetryAfter, State: e.State}, e)
+			require.Equal(t, Exceeded{Setting: "requests_per_minute", Class: "c", Limit: 7, RetryAfter: e.RetryAfter, State: e.State}, e)
 			require.Zero(t, e.State.Requests.Remaining)
 			time.Sleep(e.RetryAfter - time.Microsecond)
 			require.Equal(t, time.Microsecond, refuse(t, l, one, "m", 0).RetryAfter)

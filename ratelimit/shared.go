@@ -92,7 +92,7 @@ type shared struct {
 
 	up       atomic.Bool  // Redis answers
 	replicas atomic.Int64 // servers that Redis last knew of
-	lost     chan error   // one slot: a call found Redis gone
+	lost     chan loss    // one slot: a call found Redis gone
 	onStore  func(available bool, err error)
 	stop     context.CancelFunc
 	stopped  chan struct{}
@@ -102,7 +102,7 @@ func newShared(opts *redis.Options, onStore func(bool, error)) *shared {
 	logging.Disable() // what it says, OnStore is told
 	s := &shared{
 		client: redis.NewClient(opts), timeout: max(opts.DialTimeout, opts.ReadTimeout),
-		instance: rand.Text(), lost: make(chan error, 1), onStore: onStore, stopped: make(chan struct{}),
+		instance: rand.Text(), lost: make(chan loss, 1), onStore: onStore, stopped: make(chan struct{}),
 	}
 	if s.onStore == nil {
 		s.onStore = func(bool, error) {}

@@ -17,11 +17,14 @@ const (
 	calm       = 10 * time.Second
 )
 
+// loss is why a call got no answer.
+type loss struct{ why error }
+
 // lose is told by whoever got no answer. The others then count in memory at once.
 func (s *shared) lose(err error) {
 	if s.up.CompareAndSwap(true, false) {
 		select {
-		case s.lost <- s.named(err):
+		case s.lost <- loss{s.named(err)}:
 		default:
 		}
 	}
@@ -72,8 +75,8 @@ func (s *shared) serve(ctx context.Context) (worked time.Duration, err error) {
 		select {
 		case <-ctx.Done():
 			return time.Since(began), ctx.Err()
-		case err := <-s.lost:
-			return time.Since(began), err
+		case l := <-s.lost:
+			return time.Since(began), l.why
 		case <-time.After(beatEvery):
 		}
 		if n, err = s.beat(ctx); err != nil {

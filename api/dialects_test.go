@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/models/modelstest"
 )
@@ -168,4 +169,68 @@ func TestModelsOfFamilies(t *testing.T) {
 	require.Equal(t, 200, w.get(t, "/v1/models/far/b").status)
 	require.Equal(t, 404, w.get(t, "/v1/models/near/b").status)
 	require.Equal(t, 200, w.post(t, "/openai/deployments/far%2Fb/embeddings", `{"input":"x"}`).status)
+}
+
+// TestKeysOnDialects: every route asks who calls, and whether it may use the model.
+func TestKeysOnDialects(t *testing.T) {
+	w := locked(t, auth.Anonymous{}, nil, append(further(), models.Entry{Name: "closed", Tasks: models.Tasks(), Model: &everything{extra: new(models.Extra)}})...)
+	for path, known := range map[string]string{
+		"/v1/embed": `"texts":["x"]`, "/v2/embed": `"texts":["x"]`, "/score": `"text_1":"q","text_2":"x"`, "/predict": `"inputs":"x"`, "/tokenize": `"inputs":"x"`, "/decode": `"ids":[1]`,
+		"/similarity": `"inputs":{"source_sentence":"x","sentences":["y"]}`, "/": `"inputs":"x"`, "/openai/deployments/closed/embeddings": `"input":"x"`,
+	} {
+		body := `{"model":"closed",` + known + `}`
+		require.Equal(t, 401, w.post(t, path, body).status, path)
+		require.Equal(t, 403, w.post(t, path, body, "api-key", teamKey).status, path)
+		require.Equal(t, "closed", w.lastEvent(t).Model)
+		require.Equal(t, 200, w.post(t, path, body, "api-key", adminKey).status, path)
+	}
+	require.NoError(t, w.options.Catalog.Replace([]models.Entry{further()[1], further()[0], entries()[0]}))
+	require.Equal(t, 200, w.post(t, "/predict", `{"inputs":"x"}`, "api-key", teamKey).status)
+	for _, key := range []string{"", "wrong", teamKey, adminKey} {
+		require.Contains(t, w.get(t, "/info", "api-key", key).body, `"model_id":"org/both"`, "the default model")
+		require.Empty(t, w.lastEvent(t).Refused)
+	}
+	require.NoError(t, w.options.Catalog.Replace([]models.Entry{further()[1], entries()[2]}))
+	require.Contains(t, w.get(t, "/info").body, `"model_id":"letters"`)
+	require.Contains(t, w.get(t, "/info", "api-key", teamKey).body, `"model_id":"reranker"`, "letters is not for this key")
+	require.Equal(t, 200, w.get(t, "/info?model=letters", "api-key", adminKey).status)
+	require.Equal(t, 403, w.get(t, "/info?model=letters", "api-key", teamKey).status)
+	require.Equal(t, 401, w.get(t, "/info?model=letters").status)
+	require.NoError(t, w.options.Catalog.Replace(further()[1:]))
+	require.Equal(t, 403, w.get(t, "/info", "api-key", teamKey).status)
+	require.Equal(t, 403, w.post(t, "/tokenize", `{"inputs":"x"}`, "api-key", teamKey).status)
+}
+
+func TestBrokenModelsOfDialectsAre500(t *testing.T) {
+	nan := float32(0)
+	nan /= nan
+	var classes models.ClassifyResult
+	var tokens models.TokenizeResult
+	var texts []string
+	w := start(t, nil, models.Entry{Name: "c", Tasks: []models.Task{models.TaskClassify}, Model: &modelstest.Classifier{
+		ClassifyFunc: func(context.Context, models.ClassifyRequest) (models.ClassifyResult, error) { return classes, nil },
+	}}, models.Entry{Name: "t", Model: &modelstest.Tokenizer{
+		TokenizeFunc: func(context.Context, models.TokenizeRequest) (models.TokenizeResult, error) { return tokens, nil },
+		DecodeFunc:   func(context.Context, models.DecodeRequest) ([]string, error) { return texts, nil },
+	}})
+	for want, result := range map[string]models.ClassifyResult{
+		"the model answered 0 of 1 inputs":                                           {},
+		"the model's scores for inputs are not 2 finite numbers, one for each label": {Labels: []string{"a", "b"}, Scores: [][]float32{{1}}},
+		"the model's scores for inputs are not 1 finite numbers, one for each label": {Labels: []string{"a"}, Scores: [][]float32{{nan}}},
+	} {
+		classes = result
+		got := w.post(t, "/predict", `{"model":"c","inputs":"x"}`)
+		require.Equal(t, 500, got.status)
+		require.Contains(t, got.body, want)
+	}
+	for path, known := range map[string]string{"/tokenize": `"inputs":["x","y"]`, "/decode": `"ids":[[1],[2]]`} {
+		got := w.post(t, path, `{"model":"t",`+known+`}`)
+		require.Equal(t, 500, got.status)
+		require.Contains(t, got.body, "the model answered 0 of 2")
+	}
+	tokens = models.TokenizeResult{Tokens: [][]models.Token{make([]models.Token, 1+1<<20/bytesPerShown)}}
+	got := w.post(t, "/tokenize", `{"model":"t","inputs":"x"}`)
+	require.Equal(t, 503, got.status, "the answer has no room (server.bytes_in_flight)")
+	golden(t, "error_answer_bytes", got.body)
+	require.Zero(t, w.budget.used.Load())
 }

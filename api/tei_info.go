@@ -33,15 +33,16 @@ type teiModelInfo struct {
 // dtypes are TEI's names of the types in which a model computes.
 var dtypes = map[string]string{"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
-// teiInfo tells of the model that ?model= names, or of the default. It is open: without a key
-// it tells of the default alone.
+// teiInfo tells of the model that ?model= names, or of the default. It is open: who has no key is
+// told of the default alone, and who has one of a default that it may use.
 func (s *Server) teiInfo(x *call) error {
 	x.dialect = teiEmbed
 	asked := strings.Clone(x.http.Query("model"))
-	if asked != "" {
-		if err := x.identify(); err != nil {
+	if err := x.identify(); err != nil {
+		if asked != "" {
 			return err
 		}
+		x.event.Refused = ""
 	}
 	entry, err := x.findAny(asked)
 	if err != nil {

@@ -99,10 +99,14 @@ func (s *Server) tokenize(ctx context.Context, x *call, t *tokenization) ([][]mo
 		Caller:     x.caller(),
 		Extra:      t.extra,
 	})
-	if err == nil && len(result.Tokens) != len(list.items) {
-		err = models.Errorf(models.KindInternal, "the model answered %d of %d inputs", len(result.Tokens), len(list.items))
+	if err != nil {
+		return nil, err
 	}
-	return result.Tokens, err
+	if len(result.Tokens) != len(list.items) {
+		return nil, models.Errorf(models.KindInternal, "the model answered %d of %d inputs", len(result.Tokens), len(list.items))
+	}
+	x.served(models.Usage{}, models.Timing{})
+	return result.Tokens, nil
 }
 
 // encodeTokens writes the answer, which may be far larger than its request: while it is written
@@ -264,10 +268,14 @@ func (s *Server) decode(ctx context.Context, x *call, d *decoding) ([]string, er
 	}
 	req.Caller = x.caller()
 	texts, err := model.Decode(ctx, req)
-	if err == nil && len(texts) != len(req.IDs) {
-		err = models.Errorf(models.KindInternal, "the model answered %d of %d lists of ids", len(texts), len(req.IDs))
+	if err != nil {
+		return nil, err
 	}
-	return texts, err
+	if len(texts) != len(req.IDs) {
+		return nil, models.Errorf(models.KindInternal, "the model answered %d of %d lists of ids", len(texts), len(req.IDs))
+	}
+	x.served(models.Usage{}, models.Timing{})
+	return texts, nil
 }
 
 // own is what the request calls an id: "ids[0][3]" is "ids[3]" where one list was given alone.

@@ -112,7 +112,7 @@ func (e *Error) After(d time.Duration) *Error {
 
 func (e *Error) Error() string {
 	var parts []string
-	for _, s := range []string{e.Model, e.Op, e.Backend, e.Param, e.Message} {
+	for _, s := range []string{e.Model, e.Op, e.Param, e.Message} {
 		if s != "" {
 			parts = append(parts, s)
 		}

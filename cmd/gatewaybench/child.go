@@ -82,7 +82,7 @@ files: {routing: %q}
 
 const gatewayRouting = `
 upstreams: [{name: upstream, type: openai, urls: ["%s/v1"], max_in_flight: 1024}]
-models: [{name: bench, upstream: upstream, tasks: [embed]}]
+models: [{name: "bench-*", upstream: upstream, tasks: [embed]}]
 `
 
 // startGateway starts quadrate as a router in front of an upstream.

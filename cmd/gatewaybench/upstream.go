@@ -25,8 +25,7 @@ const (
 	roleProxy    = "serve-proxy"
 )
 
-// upstream answers OpenAI's embedding requests with bodies made beforehand, picked by a header
-// that no gateway passes on, or else by the request's size.
+// upstream answers OpenAI's embedding requests with bodies made beforehand, by the model's name.
 type upstream struct {
 	small, large []byte
 }
@@ -36,7 +35,7 @@ func newUpstream() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/embeddings", u.embed)
 	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"object":"list","data":[{"id":"bench","object":"model","created":0,"owned_by":"bench"}]}`)
+		_, _ = io.WriteString(w, `{"object":"list","data":[{"id":"bench-small","object":"model","created":0,"owned_by":"bench"},{"id":"bench-large","object":"model","created":0,"owned_by":"bench"}]}`)
 	})
 	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
 	return mux
@@ -48,7 +47,7 @@ func (u *upstream) embed(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := u.small
-	if bytes.Contains(body, []byte(`"float"`)) || !bytes.Contains(body, []byte(`"base64"`)) {
+	if bytes.Contains(body, []byte(largeWork.model)) {
 		out = u.large
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -69,7 +68,7 @@ func answer(w work) []byte {
 	for i := range items {
 		items[i] = item{"embedding", i, vector(r, w)}
 	}
-	body, err := json.Marshal(map[string]any{"object": "list", "model": "bench", "data": items,
+	body, err := json.Marshal(map[string]any{"object": "list", "model": w.model, "data": items,
 		"usage": map[string]int{"prompt_tokens": 16 * w.texts, "total_tokens": 16 * w.texts}})
 	if err != nil {
 		panic(err)

@@ -8,14 +8,15 @@ import (
 // work is one kind of request.
 type work struct {
 	name       string
+	model      string
 	texts      int
 	dimensions int
 	format     string // encoding_format
 }
 
 var (
-	smallWork = work{name: "one text of 16 tokens, 384 numbers in base64", texts: 1, dimensions: 384, format: "base64"}
-	largeWork = work{name: "32 texts, 1,024 numbers each as numbers", texts: 32, dimensions: 1024, format: "float"}
+	smallWork = work{model: "bench-small", name: "one text of 16 tokens, 384 numbers in base64", texts: 1, dimensions: 384, format: "base64"}
+	largeWork = work{model: "bench-large", name: "32 texts, 1,024 numbers each as numbers", texts: 32, dimensions: 1024, format: "float"}
 )
 
 // request is the body that clients send.
@@ -25,7 +26,7 @@ func (w work) request() []byte {
 	for i := range input {
 		input[i] = text
 	}
-	body, err := json.Marshal(map[string]any{"model": "bench", "input": input, "encoding_format": w.format})
+	body, err := json.Marshal(map[string]any{"model": w.model, "input": input, "encoding_format": w.format})
 	if err != nil {
 		panic(err)
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/config"
 	"github.com/quadrate-maas/quadrate/metrics"
-	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/proxy"
 	"github.com/quadrate-maas/quadrate/ratelimit"
 )

@@ -167,7 +167,7 @@ func TestTheRuntimeIsNotClosedUnderARun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fakeLocals{}
-			l := &locals{runtime: f, loaded: []inference.Model{&fakeModel{close: func() error { return c.err }}}}
+			l := &locals{runtime: f, list: []*local{{model: &fakeModel{close: func() error { return c.err }}}}}
 			require.ErrorIs(t, l.close(), c.err)
 			require.Equal(t, c.want, f.closed)
 		})
@@ -187,7 +187,7 @@ func TestAModelThatIsLostInItsLoad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fakeLocals{hooks: map[string]localHooks{}, refuse: c.err}
-			err := serveOn(t.Context(), f, twoModels(t), io.Discard, nil)
+			err := serveOn(t.Context(), f, twoModels(t), nil, io.Discard, nil)
 			require.Equal(t, c.restart, errors.Is(err, errRestart), err)
 			require.ErrorContains(t, err, "bad/model")
 			require.Equal(t, c.closed, f.closed)

@@ -19,6 +19,12 @@ func observe(ev api.RequestEvent, log *slog.Logger, m *metrics.Metrics) {
 		Items: ev.Items, Tokens: ev.Usage.PromptTokens, Truncated: ev.Usage.Truncated,
 		Duration: ev.Duration, Tokenize: ev.Timing.Tokenize,
 	})
+	if ev.Refused != "" {
+		m.ObserveRefusal(ev.Refused)
+	}
+	if ev.LimitSetting != "" {
+		m.ObserveLimited(ev.LimitClass, ev.LimitSetting)
+	}
 	level := levelOf(ev)
 	if !log.Enabled(context.Background(), level) {
 		return
@@ -28,11 +34,15 @@ func observe(ev api.RequestEvent, log *slog.Logger, m *metrics.Metrics) {
 		slog.Int("status", ev.Status), milliseconds("duration_ms", ev.Duration), slog.String("remote", ev.RemoteAddr),
 		slog.Int64("bytes_in", ev.BytesIn), slog.Int64("bytes_out", ev.BytesOut),
 	}
-	if ev.Model != "" {
-		attrs = append(attrs, slog.String("model", ev.Model))
+	if ev.Client.IsValid() && !strings.HasPrefix(ev.RemoteAddr, ev.Client.String()+":") {
+		attrs = append(attrs, slog.String("client", ev.Client.String()))
 	}
-	if ev.Backend != "" {
-		attrs = append(attrs, slog.String("backend", ev.Backend))
+	for _, a := range []struct{ key, value string }{
+		{"key", ev.Key}, {"model", ev.Model}, {"backend", ev.Backend}, {"code", ev.Code}, {"failed_by", ev.FailedBy}, {"trace", ev.TraceID},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.key, a.value))
+		}
 	}
 	if ev.Items > 0 {
 		attrs = append(attrs, slog.Int("items", ev.Items))
@@ -95,6 +105,21 @@ func queuesOf(catalog *models.Catalog) func() []metrics.Queue {
 		for _, e := range catalog.Entries() {
 			status := e.Model.Status()
 			list = append(list, metrics.Queue{Model: e.Name, Items: status.Queue.Items, Tokens: status.Queue.Tokens, Oldest: status.Queue.Oldest, Ready: status.State == models.StateReady})
+		}
+		return list
+	}
+}
+
+// upstreamsOf lists every upstream.
+func upstreamsOf(g *gateway) func() []metrics.Upstream {
+	return func() []metrics.Upstream {
+		var list []metrics.Upstream
+		for _, s := range g.upstreams() {
+			u := metrics.Upstream{Name: s.Name, InFlight: s.InFlight, Queued: s.Queued}
+			for _, e := range s.Endpoints {
+				u.Endpoints = append(u.Endpoints, metrics.Endpoint{URL: e.URL, Ready: e.State == string(models.StateReady), InFlight: e.InFlight, Latency: e.Latency})
+			}
+			list = append(list, u)
 		}
 		return list
 	}

@@ -13,10 +13,6 @@ import (
 
 	"github.com/quadrate-maas/quadrate/api"
 	"github.com/quadrate-maas/quadrate/config"
-	"github.com/quadrate-maas/quadrate/internal/machine"
-	"github.com/quadrate-maas/quadrate/metrics"
-	"github.com/quadrate-maas/quadrate/models"
-	"github.com/quadrate-maas/quadrate/tokenizer/cl100k"
 )
 
 // lostTimeout is what other models' requests have to finish when the process ends because a

@@ -15,7 +15,7 @@ type Anonymous struct {
 
 // Key is one API key, of which only the hash is known.
 type Key struct {
-	Name      string   `key:"name" need:"the key's name" doc:"name in logs and metrics"`
+	Name      string   `key:"name" need:"the key's name" doc:"name in logs and metrics, of at most 128 bytes"`
 	Hash      string   `key:"hash" secret:"true" need:"a hash that quadrate key new printed" doc:"sha256: and the key's SHA-256 in hexadecimal"`
 	Models    []string `key:"models" def:"*" doc:"names of models it may use; * stands for any characters"`
 	Limits    string   `key:"limits" doc:"its class in rate_limits.yaml; empty: no limits"`
@@ -36,18 +36,18 @@ type RateLimits struct {
 // LimitClass bounds each caller of a class. 0 is no limit.
 type LimitClass struct {
 	Name              string       `key:"name" need:"the class's name" doc:"name in auth.yaml"`
-	RequestsPerMinute int          `key:"requests_per_minute" doc:"0: no limit"`
-	TokensPerMinute   int          `key:"tokens_per_minute" doc:"0: no limit"`
-	Burst             int          `key:"burst" doc:"requests that may come at once after a pause; 0: requests_per_minute / 6, at least 1"`
-	Concurrency       int          `key:"concurrency" doc:"requests at once; 0: no limit"`
+	RequestsPerMinute int          `key:"requests_per_minute" max:"1000000000" doc:"0: no limit"`
+	TokensPerMinute   int          `key:"tokens_per_minute" max:"1000000000" doc:"0: no limit"`
+	Burst             int          `key:"burst" max:"1000000000" doc:"requests that may come at once after a pause; 0: requests_per_minute / 6, at least 1"`
+	Concurrency       int          `key:"concurrency" max:"1000000000" doc:"requests at once; 0: no limit"`
 	Models            []ModelLimit `key:"models"`
 }
 
 // ModelLimit bounds a caller's use of some models, in place of its class's own limits.
 type ModelLimit struct {
 	Models            []string `key:"models" need:"at least one model" doc:"names of models; * stands for any characters; the first entry that fits counts"`
-	RequestsPerMinute int      `key:"requests_per_minute" doc:"0: no limit"`
-	TokensPerMinute   int      `key:"tokens_per_minute" doc:"0: no limit"`
-	Burst             int      `key:"burst" doc:"as in the class"`
-	Concurrency       int      `key:"concurrency" doc:"0: no limit"`
+	RequestsPerMinute int      `key:"requests_per_minute" max:"1000000000" doc:"0: no limit"`
+	TokensPerMinute   int      `key:"tokens_per_minute" max:"1000000000" doc:"0: no limit"`
+	Burst             int      `key:"burst" max:"1000000000" doc:"as in the class"`
+	Concurrency       int      `key:"concurrency" max:"1000000000" doc:"0: no limit"`
 }

@@ -9,10 +9,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // hashPrefix begins a key's hash.
 const hashPrefix = "sha256:"
+
+// maxKeyName bounds a key's name: it is a label in logs and metrics.
+const maxKeyName = 128
 
 // ExpiresAt is when the key ends; the zero time if never. A day's key ends with its first
 // moment, in UTC.
@@ -83,8 +87,11 @@ func (l *loader) checkAuth(cfg *Config) {
 func keyPath(i int) string { return fmt.Sprintf("auth.keys[%d]", i) }
 
 func (l *loader) checkKey(k Key, at string) {
-	if strings.ContainsFunc(k.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		l.report(at+".name", "%q has control characters in it", k.Name)
+	switch {
+	case len(k.Name) > maxKeyName:
+		l.report(at+".name", "has %d bytes; at most %d are allowed", len(k.Name), maxKeyName)
+	case strings.ContainsFunc(k.Name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }):
+		l.report(at+".name", "%q has characters that cannot be printed", k.Name)
 	}
 	digits, ok := strings.CutPrefix(k.Hash, hashPrefix)
 	if raw, err := hex.DecodeString(digits); k.Hash != "" && (!ok || err != nil || len(raw) != 32) {

@@ -2,71 +2,16 @@ package telemetry
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	common "go.opentelemetry.io/proto/otlp/common/v1"
-	wire "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
+
+	"github.com/quadrate-maas/quadrate/telemetry/telemetrytest"
 )
-
-// receiver is a collector that keeps what it is sent.
-type receiver struct {
-	*httptest.Server
-
-	mu       sync.Mutex
-	path     string
-	resource map[string]string
-	spans    map[string]*wire.Span
-}
-
-func receive(t *testing.T) *receiver {
-	t.Helper()
-	r := &receiver{spans: map[string]*wire.Span{}}
-	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		body, err := io.ReadAll(req.Body)
-		var export collector.ExportTraceServiceRequest
-		if err != nil || proto.Unmarshal(body, &export) != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		r.keep(req.URL.Path, &export)
-	}))
-	t.Cleanup(r.Close)
-	return r
-}
-
-func (r *receiver) keep(path string, export *collector.ExportTraceServiceRequest) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.path = path
-	for _, resource := range export.ResourceSpans {
-		r.resource = attributesOf(resource.Resource.Attributes)
-		for _, scope := range resource.ScopeSpans {
-			for _, span := range scope.Spans {
-				r.spans[span.Name] = span
-			}
-		}
-	}
-}
-
-func attributesOf(list []*common.KeyValue) map[string]string {
-	m := map[string]string{}
-	for _, a := range list {
-		m[a.Key] = a.Value.GetStringValue()
-		if _, number := a.Value.Value.(*common.AnyValue_IntValue); number {
-			m[a.Key] = time.Duration(a.Value.GetIntValue()).String()
-		}
-	}
-	return m
-}
 
 func start(t *testing.T, o Options) *Tracer {
 	t.Helper()
@@ -93,7 +38,7 @@ const (
 // TestATraceThroughTheServer: a request within a caller's trace, the request that it makes of
 // another server, and a piece of work whose times were known afterwards.
 func TestATraceThroughTheServer(t *testing.T) {
-	r := receive(t)
+	r := telemetrytest.Start(t)
 	tracer := start(t, Options{Endpoint: r.URL, Service: "quadrate", Version: "v1"})
 	began := time.Now().Add(-time.Second)
 	ctx, server := tracer.Server(t.Context(), "POST /v1/embeddings", began, headers("traceparent", traceparent, "tracestate", "vendor=1", "baggage", "secret=1"))
@@ -111,36 +56,25 @@ func TestATraceThroughTheServer(t *testing.T) {
 	server.End()
 	require.NoError(t, tracer.Shutdown(t.Context()))
 
-	require.Equal(t, "/v1/traces", r.path)
-	require.Equal(t, "quadrate", r.resource["service.name"])
-	require.Equal(t, "v1", r.resource["service.version"])
-	require.Len(t, r.spans, 3)
-	root, called, child := r.spans["POST /v1/embeddings"], r.spans["embed tei"], r.spans["tokenize"]
-	for name, span := range r.spans {
-		require.Equal(t, traceID, hex(span.TraceId), name)
+	resource, path := r.Resource()
+	require.Equal(t, "/v1/traces", path)
+	require.Equal(t, "quadrate", resource["service.name"])
+	require.Equal(t, "v1", resource["service.version"])
+	require.Len(t, r.Spans(), 3)
+	root, called, child := r.Span("POST /v1/embeddings"), r.Span("embed tei"), r.Span("tokenize")
+	for _, span := range r.Spans() {
+		require.Equal(t, traceID, span.TraceID, span.Name)
 	}
-	require.Equal(t, parentID, hex(root.ParentSpanId))
-	require.Equal(t, root.SpanId, called.ParentSpanId)
-	require.Equal(t, root.SpanId, child.ParentSpanId)
-	require.Equal(t, wire.Span_SPAN_KIND_SERVER, root.Kind)
-	require.Equal(t, wire.Span_SPAN_KIND_CLIENT, called.Kind)
-	require.EqualValues(t, began.UnixNano(), root.StartTimeUnixNano)
-	require.EqualValues(t, time.Millisecond, child.EndTimeUnixNano-child.StartTimeUnixNano)
-	require.Equal(t, map[string]string{"http.route": "/v1/embeddings", "http.response.status_code": "200ns"}, attributesOf(root.Attributes))
-	require.Equal(t, map[string]string{"server.address": "tei"}, attributesOf(called.Attributes))
-	require.Equal(t, map[string]string{"items": "2ns"}, attributesOf(child.Attributes))
-	require.Equal(t, wire.Status_STATUS_CODE_ERROR, called.Status.Code)
-	require.Equal(t, "it answered 500", called.Status.Message)
-	require.Equal(t, wire.Status_STATUS_CODE_UNSET, root.GetStatus().GetCode())
-}
-
-func hex(id []byte) string {
-	const digits = "0123456789abcdef"
-	var text []byte
-	for _, b := range id {
-		text = append(text, digits[b>>4], digits[b&15])
-	}
-	return string(text)
+	require.Equal(t, []string{parentID, root.ID, root.ID}, []string{root.Parent, called.Parent, child.Parent})
+	require.Equal(t, []string{"server", "client", "internal"}, []string{root.Kind, called.Kind, child.Kind})
+	require.WithinDuration(t, began, root.Start, 0)
+	require.Equal(t, time.Millisecond, child.End.Sub(child.Start))
+	require.Equal(t, map[string]string{"http.route": "/v1/embeddings", "http.response.status_code": "200"}, root.Attributes)
+	require.Equal(t, map[string]string{"server.address": "tei"}, called.Attributes)
+	require.Equal(t, map[string]string{"items": "2"}, child.Attributes)
+	require.True(t, called.Failed)
+	require.Equal(t, "it answered 500", called.Message)
+	require.False(t, root.Failed)
 }
 
 // TestSampling: a caller's flag counts more than the ratio, and what is not kept has ids all the
@@ -151,7 +85,7 @@ func TestSampling(t *testing.T) {
 		header string
 		kept   bool
 	}{{0, "", false}, {1, "", true}, {0, traceparent, true}, {1, traceparent[:len(traceparent)-1] + "0", false}, {1, "nonsense", true}} {
-		r := receive(t)
+		r := telemetrytest.Start(t)
 		tracer := start(t, Options{Endpoint: r.URL + "/v1/traces", Ratio: test.ratio})
 		ctx, span := tracer.Server(t.Context(), "request", time.Now(), headers("traceparent", test.header))
 		require.Len(t, span.TraceID(), 32)
@@ -167,7 +101,7 @@ func TestSampling(t *testing.T) {
 		if test.kept {
 			want = 3
 		}
-		require.Len(t, r.spans, want, "ratio %v, traceparent %q", test.ratio, test.header)
+		require.Len(t, r.Spans(), want, "ratio %v, traceparent %q", test.ratio, test.header)
 	}
 }
 

@@ -27,6 +27,7 @@ type Fake struct {
 
 	mu       sync.Mutex
 	requests []Request
+	kept     int // bytes of the requests' bodies
 	stats    Stats
 	permits  int
 }
@@ -54,8 +55,11 @@ type Request struct {
 	Body   []byte      `json:"-"`
 }
 
-// keptRequests bounds Requests; the oldest go first.
-const keptRequests = 4096
+// keptRequests and keptBytes, of their bodies, bound Requests; the oldest go first.
+const (
+	keptRequests = 4096
+	keptBytes    = 64 << 20
+)
 
 // dialect is what is particular to a kind.
 type dialect interface {
@@ -122,7 +126,8 @@ func (f *Fake) Kind() Kind { return f.kind }
 // Models are those that it serves.
 func (f *Fake) Models() []Model { return slices.Clone(f.options.Models) }
 
-// Requests gives what was asked since the last Reset, the last 4,096 of it at most.
+// Requests gives what was asked since the last Reset; of very many or very large requests, the
+// last (4,096, and 64 MiB of bodies).
 func (f *Fake) Requests() []Request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -140,7 +145,7 @@ func (f *Fake) Stats() Stats {
 func (f *Fake) Reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.requests = nil
+	f.requests, f.kept = nil, 0
 	f.stats = Stats{InFlight: f.stats.InFlight, Peak: f.stats.InFlight}
 }
 
@@ -188,8 +193,13 @@ func (f *Fake) begin(r *http.Request, body []byte) {
 	f.stats.Requests++
 	f.stats.InFlight++
 	f.stats.Peak = max(f.stats.Peak, f.stats.InFlight)
-	if len(f.requests) >= keptRequests {
-		f.requests = slices.Delete(f.requests, 0, keptRequests/4)
+	f.kept += len(body)
+	for len(f.requests) >= keptRequests || len(f.requests) > 0 && f.kept > keptBytes {
+		n := (len(f.requests) + 3) / 4
+		for _, old := range f.requests[:n] {
+			f.kept -= len(old.Body)
+		}
+		f.requests = slices.Delete(f.requests, 0, n)
 	}
 	header := r.Header.Clone()
 	if r.Host != "" {

@@ -337,4 +337,11 @@ func TestRecordsRequests(t *testing.T) {
 	require.Equal(t, keptRequests+1, f.Stats().Requests)
 	f.Reset()
 	require.Empty(t, f.Requests())
+
+	large := New(Infinity, Options{})
+	body := strings.Repeat(" ", keptBytes/2-1)
+	for range 3 {
+		tell(t, large, http.MethodGet, "/health", body)
+	}
+	require.Len(t, large.Requests(), 2)
 }

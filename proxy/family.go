@@ -102,8 +102,8 @@ func (f *family) make(name, upstreamModel string) served {
 		return made
 	}
 	if len(f.made) >= maxFamily {
-		for any := range f.made {
-			delete(f.made, any)
+		for old := range f.made {
+			delete(f.made, old)
 			break
 		}
 	}

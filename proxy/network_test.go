@@ -28,8 +28,8 @@ import (
 	"github.com/quadrate-maas/quadrate/models"
 )
 
-// real has a proxy on the network, with the plain dialect.
-func real() seams {
+// onNetwork has a proxy on the network, with the plain dialect.
+func onNetwork() seams {
 	return seams{dialect: func(Type) (dialect, error) { return plainDialect{}, nil }}
 }
 
@@ -79,7 +79,7 @@ func TestAResetInTheBodyIsTriedAgain(t *testing.T) {
 		}
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
 	})
-	p := openPool(t, quiet("one", url), Hooks{}, real())
+	p := openPool(t, quiet("one", url), Hooks{}, onNetwork())
 	require.NoError(t, ask(t.Context(), p, 1))
 	require.EqualValues(t, 2, n.Load())
 }
@@ -96,7 +96,7 @@ func TestAStaleConnectionCostsNothing(t *testing.T) {
 	l := log{}
 	u := quiet("one", url)
 	u.Retries = -1
-	p := openPool(t, u, l.hooks(), real())
+	p := openPool(t, u, l.hooks(), onNetwork())
 	for range 10 {
 		require.NoError(t, ask(t.Context(), p, 1))
 	}
@@ -108,7 +108,7 @@ func TestNothingListens(t *testing.T) {
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
-	p := openPool(t, quiet("one", "http://"+l.Addr().String()), Hooks{}, real())
+	p := openPool(t, quiet("one", "http://"+l.Addr().String()), Hooks{}, onNetwork())
 	e := requireKind(t, models.KindLoading, "one", ask(t.Context(), p, 1))
 	require.Contains(t, e.Message, "it has not started, or is still loading its model")
 	require.Equal(t, loadingAgain, e.RetryAfter)
@@ -130,11 +130,11 @@ func TestSlowBodiesAndSlowFirstBytes(t *testing.T) {
 	defer close(leave)
 	u := quiet("one", s.URL+"/body")
 	u.Timeout, u.Retries = 50*time.Millisecond, -1
-	e := requireKind(t, models.KindUpstream, "one", ask(t.Context(), openPool(t, u, Hooks{}, real()), 1))
+	e := requireKind(t, models.KindUpstream, "one", ask(t.Context(), openPool(t, u, Hooks{}, onNetwork()), 1))
 	require.Contains(t, e.Message, "no complete answer within upstreams[].timeout, 50ms")
 
 	u.URLs, u.Timeout, u.FirstByteTimeout = []string{s.URL + "/first"}, time.Minute, 50*time.Millisecond
-	e = requireKind(t, models.KindUpstream, "one", ask(t.Context(), openPool(t, u, Hooks{}, real()), 1))
+	e = requireKind(t, models.KindUpstream, "one", ask(t.Context(), openPool(t, u, Hooks{}, onNetwork()), 1))
 	require.Contains(t, e.Message, "no answer within upstreams[].first_byte_timeout, 50ms")
 }
 
@@ -146,7 +146,7 @@ func TestTheServerSeesThatTheClientHasLeft(t *testing.T) {
 		close(left)
 	}))
 	defer s.Close()
-	p := openPool(t, quiet("one", s.URL), Hooks{}, real())
+	p := openPool(t, quiet("one", s.URL), Hooks{}, onNetwork())
 	err := p.send(t.Context(), &request{path: "/embed", body: []byte("[]"), gone: func() bool { return true }})
 	requireKind(t, models.KindCanceled, "one", err)
 	<-left
@@ -163,7 +163,7 @@ func TestHugeBodies(t *testing.T) {
 	defer s.Close()
 	u := quiet("one", s.URL)
 	u.MaxAnswer = 20 << 20
-	p := openPool(t, u, Hooks{}, real())
+	p := openPool(t, u, Hooks{}, onNetwork())
 	for _, path := range []string{"/echo", "/echo?chunked"} {
 		for _, size := range []int{2, 4096, 4097, 1 << 22, 1<<22 + 1, 20 << 20} {
 			body := []byte(`"` + strings.Repeat("x", size-2) + `"`)
@@ -256,7 +256,7 @@ func TestTLSWithClientCertificates(t *testing.T) {
 	u := quiet("one", s.URL, "dns+https://tei.example:"+port)
 	u.CAFile = filepath.Join(a.dir, "ca.pem")
 	u.ClientCert, u.ClientKey = a.pair("client")
-	world := real()
+	world := onNetwork()
 	world.resolve = func(context.Context, string) ([]string, error) { return []string{"127.0.0.1"}, nil }
 	p := openPool(t, u, Hooks{}, world)
 	names := map[any]bool{}
@@ -285,7 +285,7 @@ func TestNextReadsFilesAgain(t *testing.T) {
 	a := newAuthority(t)
 	u := quiet("one", "https://127.0.0.1:1")
 	u.CAFile = filepath.Join(a.dir, "ca.pem")
-	p := openProxy(t, Options{Upstreams: []Upstream{u}}, real())
+	p := openProxy(t, Options{Upstreams: []Upstream{u}}, onNetwork())
 	same, err := p.Next(Options{Upstreams: []Upstream{u}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, same.Close(t.Context())) }()
@@ -320,7 +320,7 @@ func BenchmarkSend(b *testing.B) {
 		}
 	})
 	b.Run("pool", func(b *testing.B) {
-		p := openPool(b, quiet("one", s.URL), Hooks{}, real())
+		p := openPool(b, quiet("one", s.URL), Hooks{}, onNetwork())
 		gone := func() bool { return false }
 		b.ReportAllocs()
 		for b.Loop() {

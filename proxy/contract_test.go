@@ -19,7 +19,7 @@ func behind(t *testing.T, kind Type, s *upstreamtest.Server, r Route) *model {
 	if r.UpstreamModel == "" {
 		r.UpstreamModel = "fake"
 	}
-	p, err := New(Options{Upstreams: []Upstream{{Name: "up", Type: kind, URLs: []string{s.URL}, ProbeInterval: -1}}, Routes: []Route{r}})
+	p, err := New(Options{Upstreams: []Upstream{{Name: "up", Type: kind, URLs: []string{s.URL}, ProbeInterval: -1, Retries: -1}}, Routes: []Route{r}})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = p.Close(context.Background()) })
 	return p.Entries()[0].Model.(*model)

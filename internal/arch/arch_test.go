@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 	"metrics":           {"batcher"},
 	"api":               {"auth", "internal/machine", "models", "ratelimit", "telemetry"},
 	"cmd/bench":         {"internal/machine", "internal/measure", "internal/workload"},
+	"cmd/gatewaybench":  {"internal/machine", "internal/measure"},
 	// Level 2: wires the rest.
 	"cmd/enginebench": {"batcher", "inference", "inference/ort", "internal/machine", "internal/measure", "internal/workload", "models", "tokenizer", "tokenizer/hf"},
 	"cmd/server":      {"api", "auth", "batcher", "config", "inference", "inference/ort", "internal/machine", "metrics", "models", "proxy", "ratelimit", "telemetry", "tokenizer", "tokenizer/cl100k", "tokenizer/hf"},

@@ -27,7 +27,8 @@ type Fake struct {
 
 	mu       sync.Mutex
 	requests []Request
-	kept     int // bytes of the requests' bodies
+	kept     int // bytes of the requests' bodies, at most bound
+	bound    int
 	stats    Stats
 	permits  int
 }
@@ -106,7 +107,7 @@ func New(kind Kind, options Options) *Fake {
 	if n := len(options.Models); defaultsOf(kind).single && n > 1 {
 		panic(fmt.Sprintf("upstreamtest: %s serves one model, not %d", kind, n))
 	}
-	f := &Fake{kind: kind, options: options.complete(kind), words: newWords()}
+	f := &Fake{kind: kind, options: options.complete(kind), words: newWords(), bound: keptBytes}
 	f.script.cleared = make(chan struct{})
 	f.dialect = dialectOf(kind, f)
 	f.routes = f.dialect.routes()
@@ -194,7 +195,7 @@ func (f *Fake) begin(r *http.Request, body []byte) {
 	f.stats.InFlight++
 	f.stats.Peak = max(f.stats.Peak, f.stats.InFlight)
 	f.kept += len(body)
-	for len(f.requests) >= keptRequests || len(f.requests) > 0 && f.kept > keptBytes {
+	for len(f.requests) >= keptRequests || len(f.requests) > 0 && f.kept > f.bound {
 		n := (len(f.requests) + 3) / 4
 		for _, old := range f.requests[:n] {
 			f.kept -= len(old.Body)

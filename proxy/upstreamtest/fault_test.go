@@ -339,9 +339,9 @@ func TestRecordsRequests(t *testing.T) {
 	require.Empty(t, f.Requests())
 
 	large := New(Infinity, Options{})
-	body := strings.Repeat(" ", keptBytes/2-1)
+	large.bound = 100
 	for range 3 {
-		tell(t, large, http.MethodGet, "/health", body)
+		tell(t, large, http.MethodGet, "/health", strings.Repeat(" ", 49))
 	}
 	require.Len(t, large.Requests(), 2)
 }

@@ -29,7 +29,8 @@ type RunFunc[T, R any] func(ctx context.Context, items []T) ([]R, error)
 // by chance. Here what waits stays in an index, and every pick sees all of it.
 //
 // What holds:
-//   - All items of a caller are admitted, or none.
+//   - All items of a caller are admitted, or none. One that can clearly not be answered before
+//     its context ends is refused at once.
 //   - Do returns within its context and the queue timeout whatever the runners do. What a
 //     caller abandons leaves the queue at once, and is not computed unless it runs already.
 //   - Each item is computed once; twice if the first run failed, for a reason that may have
@@ -48,13 +49,15 @@ type Batcher[T, R any] struct {
 
 	runners sync.WaitGroup
 
-	mu      sync.Mutex
-	queue   queue
-	meter   meter
-	allowed int // runners that may exist; Options.Runners until SetRunners
-	runnerN int // runners that exist
-	closed  bool
-	timer   *time.Timer // nil without Delay; starts a runner when the delay has passed
+	mu       sync.Mutex
+	queue    queue
+	meter    meter
+	capacity capacity
+	lates    uint64 // callers refused because they would be too late
+	allowed  int    // runners that may exist; Options.Runners until SetRunners
+	runnerN  int    // runners that exist
+	closed   bool
+	timer    *time.Timer // nil without Delay; starts a runner when the delay has passed
 }
 
 // New makes a batcher for run.
@@ -131,6 +134,7 @@ func (b *Batcher[T, R]) admit(c *caller) error {
 	cost := c.cost()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	now := time.Now()
 	if b.closed {
 		return ErrClosed
 	}
@@ -149,10 +153,13 @@ func (b *Batcher[T, R]) admit(c *caller) error {
 			if l.limit == LimitItems {
 				excess *= float64(b.queue.cost) / float64(b.queue.items)
 			}
-			return &QueueFullError{Limit: l.limit, Queued: l.queued, Asked: l.asked, Max: l.max, RetryAfter: b.meter.drain(excess)}
+			return &QueueFullError{Limit: l.limit, Queued: l.queued, Asked: l.asked, Max: l.max, RetryAfter: b.drain(excess, now)}
 		}
 	}
-	b.queue.admit(c, cost, time.Now(), b.opts.QueueTimeout)
+	if err := b.tooLate(c, cost, now); err != nil {
+		return err
+	}
+	b.queue.admit(c, cost, now, b.opts.QueueTimeout)
 	b.dispatch()
 	return nil
 }

@@ -12,6 +12,9 @@ var (
 	ErrQueueFull = errors.New("batcher: the queue is full")
 	// ErrTooLarge: the queue could never hold it; see TooLargeError.
 	ErrTooLarge = errors.New("batcher: more than the whole queue may hold")
+	// ErrTooLate: it would clearly not be computed before the caller's context ends; see
+	// TooLateError.
+	ErrTooLate = errors.New("batcher: too late by the time it would be computed")
 	// ErrQueueTimeout: no item was started within Options.QueueTimeout.
 	ErrQueueTimeout = errors.New("batcher: not started within the queue timeout")
 	// ErrClosed: Close had been called before.
@@ -73,6 +76,23 @@ func (e *TooLargeError) Error() string {
 
 // Is makes the error ErrTooLarge.
 func (e *TooLargeError) Is(target error) bool { return target == ErrTooLarge }
+
+// TooLateError says that a caller's context would end long before its items could be computed.
+// It is ErrTooLate.
+type TooLateError struct {
+	// Predicted is how long the items would take at least, waiting included; Alone how long they
+	// take where nothing is ahead of them; Left what the context leaves.
+	Predicted, Alone, Left time.Duration
+	// RetryAfter is when Left should be enough, if Alone is less.
+	RetryAfter time.Duration
+}
+
+func (e *TooLateError) Error() string {
+	return fmt.Sprintf("%v: it would take %s, and %s are left", ErrTooLate, e.Predicted, e.Left)
+}
+
+// Is makes the error ErrTooLate.
+func (e *TooLateError) Is(target error) bool { return target == ErrTooLate }
 
 // PanicError holds what a run function panicked with. It is ErrPanic.
 type PanicError struct {

@@ -11,6 +11,7 @@ type batch struct {
 	size    int // sum of sizes
 	started time.Time
 	repeat  bool
+	full    bool // it says something of the capacity
 }
 
 // batchOf makes a batch, of which there will be room for so many items. Like add, it needs

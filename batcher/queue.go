@@ -24,6 +24,8 @@ type caller struct {
 	expires  time.Time // when the queue timeout ends; zero: never
 	head     int       // no item before it waits
 	waiting  int       // items in the queue
+	left     int       // sum of their sizes
+	line     *tagLine  // of its tag, while items wait
 	open     int       // items not answered yet
 
 	// firstStart is zero until an item was started.
@@ -180,6 +182,7 @@ func (q *queue) admit(c *caller, cost int, now time.Time, timeout time.Duration)
 	q.cost += cost
 	q.byAge.pushBack(&c.age)
 	q.round.join(c)
+	c.weigh(cost)
 	q.index.add(c.groups)
 }
 
@@ -191,6 +194,7 @@ func (q *queue) take(r ref) {
 	it.taken = true
 	q.items--
 	q.cost -= it.size
+	c.weigh(-it.size)
 	if g.waiting--; g.waiting == 0 {
 		q.index.unlink(g)
 	} else {
@@ -217,6 +221,13 @@ func (q *queue) giveBack(r ref) {
 		q.round.rejoin(c)
 		q.reage(c)
 	}
+	c.weigh(it.size)
+}
+
+// weigh counts size that comes to wait.
+func (c *caller) weigh(size int) {
+	c.left += size
+	c.line.left += size
 }
 
 // reage puts c back in its place in the order of admission, which is near the front.
@@ -242,6 +253,7 @@ func (q *queue) withdraw(c *caller) {
 	}
 	q.items -= c.waiting
 	c.waiting = 0
+	c.weigh(-c.left)
 	q.leave(c)
 }
 

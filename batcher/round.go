@@ -42,6 +42,7 @@ func (l *line[E]) empty() bool { return l.waiting.len == 0 && l.served == nil }
 type tagLine struct {
 	callers line[*caller]
 	turn    node[*tagLine]
+	left    int // sum of the sizes that wait
 }
 
 // round gives turns to tags, and within a tag to its callers.
@@ -50,10 +51,16 @@ type round struct {
 	order line[*tagLine]
 }
 
-func (r *round) join(c *caller) { r.lineOf(c.tag).callers.waiting.pushBack(&c.turn) }
+func (r *round) join(c *caller) {
+	c.line = r.lineOf(c.tag)
+	c.line.callers.waiting.pushBack(&c.turn)
+}
 
 // rejoin puts a caller whose items were given back ahead of the others.
-func (r *round) rejoin(c *caller) { r.lineOf(c.tag).callers.waiting.pushFront(&c.turn) }
+func (r *round) rejoin(c *caller) {
+	c.line = r.lineOf(c.tag)
+	c.line.callers.waiting.pushFront(&c.turn)
+}
 
 func (r *round) lineOf(tag string) *tagLine {
 	t := r.tags[tag]

@@ -120,6 +120,7 @@ func (b *Batcher[T, R]) start(picked *batch) {
 		c.longestWait = max(c.longestWait, now.Sub(c.admitted))
 	}
 	b.meter.start(now, picked.size)
+	picked.full = b.full(picked)
 }
 
 // execute runs a batch and settles all of its items. What failed is repeated at most once.
@@ -236,6 +237,9 @@ func (b *Batcher[T, R]) finish(done *batch, end time.Time, err error) {
 	b.meter.stop(end, done.size, !done.repeat)
 	if err != nil {
 		return
+	}
+	if done.full {
+		b.capacity.learn(end, done.size, end.Sub(done.started))
 	}
 	for _, r := range done.items {
 		c := r.caller

@@ -33,6 +33,7 @@ type world struct {
 	mu       sync.Mutex
 	visitors []*visitor
 	starts   []time.Duration // of runs that are no repetition
+	late     uint64          // callers refused as too late
 	closed   time.Duration   // when Close was called; -1: not yet
 }
 
@@ -276,6 +277,9 @@ func (v *visitor) visit() {
 	defer w.mu.Unlock()
 	v.left = w.now()
 	v.judge(res, err)
+	if errors.Is(err, ErrTooLate) {
+		w.late++
+	}
 	for _, kind := range outcomes {
 		if errors.Is(err, kind) {
 			w.tally[fmt.Sprint(kind)]++
@@ -285,7 +289,7 @@ func (v *visitor) visit() {
 
 // outcomes are the ways in which Do may end.
 var outcomes = []error{
-	nil, ErrQueueFull, ErrTooLarge, ErrQueueTimeout, ErrClosed, ErrRunTimeout, ErrPanic, ErrResultCount, ErrOutOfMemory,
+	nil, ErrQueueFull, ErrTooLarge, ErrTooLate, ErrQueueTimeout, ErrClosed, ErrRunTimeout, ErrPanic, ErrResultCount, ErrOutOfMemory,
 	errBad, errGone, context.Canceled, context.DeadlineExceeded,
 }
 
@@ -298,6 +302,7 @@ func (v *visitor) judge(res Result[int], err error) {
 	}
 	var full *QueueFullError
 	var large *TooLargeError
+	var late *TooLateError
 	switch {
 	case err == nil:
 		v.judgeValues(res)
@@ -305,6 +310,8 @@ func (v *visitor) judge(res Result[int], err error) {
 		w.check(large.Asked > large.Max && computed == 0 && took == 0, "%v", err)
 	case errors.As(err, &full):
 		w.check(full.Queued+full.Asked > full.Max && full.Queued <= full.Max && full.RetryAfter > 0 && computed == 0 && took == 0, "%v", err)
+	case errors.As(err, &late):
+		w.check(late.Left == v.deadline-v.arrives && late.Predicted > late.Left+clearlyMore && late.Alone <= late.Predicted && late.RetryAfter == late.Predicted-late.Left && computed == 0 && took == 0, "%+v", late)
 	case errors.Is(err, ErrClosed):
 		w.check(w.closed >= 0 && computed == 0 && took == 0, "%v before Close", err)
 	case errors.Is(err, ErrQueueTimeout):
@@ -365,6 +372,7 @@ func (w *world) checkEmpty() {
 	synctest.Wait()
 	s, b := w.b.Stats(), w.b
 	w.check(s.Items == 0 && s.Cost == 0 && s.Running == 0 && s.Oldest == 0, "left behind: %+v", s)
+	w.check(s.TooLate == w.late, "%d were refused as too late, and %d are counted", w.late, s.TooLate)
 	w.check(b.runnerN == 0 && b.meter.inFlight == 0, "runners left: %d, size in flight %d", b.runnerN, b.meter.inFlight)
 	w.check(b.queue.byAge.len == 0 && len(b.queue.round.tags) == 0 && b.queue.round.order.empty(), "the queue's lists are not empty")
 	w.check(b.queue.index.empty == len(b.queue.index.buckets), "the index is not empty")

@@ -33,6 +33,8 @@ type Stats struct {
 	// Wait is how long what is queued now is likely to wait; 0 when a runner is free or
 	// nothing is known yet.
 	Wait time.Duration
+	// TooLate counts the callers that were refused because they would have been too late.
+	TooLate uint64
 }
 
 const (
@@ -98,7 +100,7 @@ func (b *Batcher[T, R]) Stats() Stats {
 	now := time.Now()
 	return Stats{
 		Items: b.queue.items, Cost: b.queue.cost, Oldest: b.queue.oldest(now),
-		Running: b.meter.running, Rate: b.meter.rate(), Wait: b.predict(now),
+		Running: b.meter.running, Rate: b.meter.rate(), Wait: b.predict(now), TooLate: b.lates,
 	}
 }
 
@@ -108,11 +110,11 @@ func (b *Batcher[T, R]) predict(now time.Time) time.Duration {
 	if b.meter.rate() == 0 || (b.queue.items == 0 && b.runnerN < b.allowed) {
 		return 0
 	}
-	ahead := b.meter.drain(float64(b.queue.cost + b.meter.inFlight))
+	ahead := b.drain(float64(b.queue.cost+b.meter.inFlight), now)
 	if b.meter.running > 0 {
 		ahead -= now.Sub(b.meter.mark)
 	}
-	return max(ahead, b.meter.drain(float64(b.queue.cost)))
+	return max(ahead, b.drain(float64(b.queue.cost), now))
 }
 
 // stats tells of a run that has ended.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/quadrate-maas/quadrate/batcher"
 	"github.com/quadrate-maas/quadrate/models"
@@ -18,12 +19,15 @@ func (e *engine) failure(err error, op string) error {
 func (e *engine) kind(err error) *models.Error {
 	var full *batcher.QueueFullError
 	var large *batcher.TooLargeError
+	var late *batcher.TooLateError
 	var alone *noMemoryError
 	switch {
 	case errors.As(err, &large):
 		return models.Errorf(models.KindTooLarge, "the request has %d %s, and the whole queue of model %q holds %d (%s)", large.Asked, unit(large.Limit), e.name, large.Max, setting(large.Limit))
 	case errors.As(err, &full):
 		return models.Errorf(models.KindQueueFull, "the queue of model %q is full: %d %s waiting of %d (%s)", e.name, full.Queued, unit(full.Limit), full.Max, setting(full.Limit)).After(full.RetryAfter)
+	case errors.As(err, &late):
+		return e.tooLate(late)
 	case errors.Is(err, batcher.ErrQueueTimeout):
 		return models.Errorf(models.KindQueueTimeout, "no place in a batch of model %q within %s (models[].batcher.queue_timeout)", e.name, e.limits.QueueTimeout).After(e.batcher.Stats().Wait)
 	case errors.Is(err, batcher.ErrClosed), errors.Is(err, errClosing), errors.Is(err, tokenizer.ErrClosed):
@@ -43,6 +47,23 @@ func (e *engine) kind(err error) *models.Error {
 	default:
 		return models.Errorf(models.KindInternal, "model %q failed", e.name)
 	}
+}
+
+// tooLate is the error of a request that was refused at once, since the queue foretells that its
+// time would run out. Where that is so in an empty queue too, there is no use in trying again.
+func (e *engine) tooLate(late *batcher.TooLateError) *models.Error {
+	if late.Alone > late.Left {
+		return models.Errorf(models.KindDeadline, "the request would take model %q about %s by itself, and %s of its time are left", e.name, about(late.Alone), about(late.Left))
+	}
+	return models.Errorf(models.KindQueueTimeout, "the request would take about %s in the queue of model %q, and %s of its time are left", about(late.Predicted), e.name, about(late.Left)).After(late.RetryAfter)
+}
+
+// about rounds a duration for people.
+func about(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(100 * time.Millisecond)
 }
 
 // noMemoryError says that one input alone found too little memory. Repeating it is of no use,

@@ -132,7 +132,7 @@ func (p *pool) exchange(outer, inner context.Context, e *endpoint, r *request, h
 func newHTTP(ctx context.Context, e *endpoint, r *request, header http.Header) *http.Request {
 	url := e.base
 	path, query, _ := strings.Cut(r.path, "?")
-	url.Path, url.RawQuery = url.Path+path, query
+	url.Path, url.RawQuery = joinPath(url.Path, path), query
 	host := url.Host
 	if own := header["Host"]; len(own) > 0 {
 		host = own[0]
@@ -152,7 +152,11 @@ func newHTTP(ctx context.Context, e *endpoint, r *request, header http.Header) *
 // broken is the outcome of an attempt without a complete answer.
 func (p *pool) broken(outer, inner context.Context, err error, a *Attempt) outcome {
 	sick := func(kind models.Kind, again bool, message string) outcome {
-		return outcome{err: p.errorf(kind, "%s", message).Because(err), again: again, verdict: verdictSick}
+		e := p.errorf(kind, "%s", message).Because(err)
+		if kind == models.KindLoading {
+			e.RetryAfter = loadingAgain
+		}
+		return outcome{err: e, again: again, verdict: verdictSick}
 	}
 	var connect *connectError
 	switch {
@@ -165,9 +169,7 @@ func (p *pool) broken(outer, inner context.Context, err error, a *Attempt) outco
 	case errors.Is(err, errTooLarge):
 		return outcome{err: p.errorf(models.KindUpstream, "its answer is larger than upstreams[].max_answer, %d bytes", p.opts.MaxAnswer), verdict: verdictGood}
 	case errors.As(err, &connect) && errors.Is(err, syscall.ECONNREFUSED):
-		o := sick(models.KindLoading, true, "nothing listens at its address: it has not started, or is still loading its model")
-		o.err.(*models.Error).RetryAfter = loadingAgain
-		return o
+		return sick(models.KindLoading, true, "nothing listens at its address: it has not started, or is still loading its model")
 	case errors.As(err, &connect):
 		return sick(models.KindUpstream, true, "cannot be connected to (upstreams[].connect_timeout is "+p.opts.ConnectTimeout.String()+")")
 	case a.Status != 0 && inner.Err() != nil:

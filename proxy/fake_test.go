@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -216,7 +215,7 @@ func wellFormed(r *response) error {
 }
 
 // requireKind also holds every error of an upstream to its form.
-func requireKind(t testing.TB, kind models.Kind, upstream string, err error) *models.Error {
+func requireKind(t testing.TB, kind models.Kind, upstream string, err error) models.Error {
 	t.Helper()
 	var e *models.Error
 	require.ErrorAs(t, err, &e)
@@ -224,7 +223,7 @@ func requireKind(t testing.TB, kind models.Kind, upstream string, err error) *mo
 	require.Equal(t, upstream, e.Backend)
 	require.Truef(t, strings.HasPrefix(e.Message, `upstream "`+upstream+`": `), "%s", e.Message)
 	require.NotContains(t, e.Message, "http://")
-	return e
+	return *e
 }
 
 // log keeps what hooks are told.
@@ -259,10 +258,4 @@ func (l *log) changed() []string {
 
 func embedOne(text string) models.EmbedRequest {
 	return models.EmbedRequest{Inputs: []models.Input{{Text: text}}}
-}
-
-// countIn reads the number of texts of an embed request.
-func countIn(r *http.Request) int {
-	body, _ := io.ReadAll(r.Body)
-	return bytes.Count(body, []byte(`"`)) / 2
 }

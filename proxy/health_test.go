@@ -49,8 +49,8 @@ func TestAFailingEndpointIsEjectedTriedAndTakenBack(t *testing.T) {
 
 		// Left alone for its time, then tried by one request, out for twice the time each time it
 		// fails, up to 16 times.
-		for _, spell := range []time.Duration{10, 20, 40, 80, 160, 160} {
-			time.Sleep(spell*time.Second - pauseElsewhere - 1) // the last retry has waited
+		for _, spell := range []int{10, 20, 40, 80, 160, 160} {
+			time.Sleep(time.Duration(spell)*time.Second - pauseElsewhere - 1) // the last retry has waited
 			for range 20 {
 				require.NoError(t, ask(t.Context(), p, 1))
 			}

@@ -48,15 +48,13 @@ func (d *dated) find(name string, t Type) (listed, bool) {
 // leaves the one before, which grows old.
 func (p *pool) list(ctx context.Context) time.Duration {
 	next := dated{tried: time.Now()}
-	err := error(nil)
 	r := p.dialect.list(func(l listing) { next.listing, next.at = l, time.Now() })
 	if r == nil {
 		return listEvery
 	}
+	err := errors.New("nobody to ask")
 	if e := p.any(); e != nil {
 		err = p.direct(ctx, e, r, listTime)
-	} else {
-		err = errors.New("nobody to ask")
 	}
 	if err != nil || next.at.IsZero() {
 		if before := p.listing.Load(); before != nil {

@@ -315,7 +315,12 @@ func TestServersAreCounted(t *testing.T) {
 	require.NoError(t, second.Close())
 	require.NoError(t, second.Close(), "again")
 	require.Equal(t, int64(2), beat(time.Second), "the others may not have found Redis yet")
-	require.Equal(t, int64(1), beat(time.Minute))
+	// The limiter's own beat of before may come in between.
+	left := beat(time.Minute)
+	for tries := 0; left != 1 && tries < 1000; tries++ {
+		left = beat(time.Minute)
+	}
+	require.Equal(t, int64(1), left)
 	requireLocal(t, take(t, second.Limiter, one, "m", 0))
 	o.Replicas = 7
 	require.NoError(t, first.Apply(o))

@@ -86,9 +86,10 @@ func (s *shared) serve(ctx context.Context) (worked time.Duration, err error) {
 	}
 }
 
-// beat says that this server is there, and returns how many are.
+// beat says that this server is there, and returns how many are. It is not interrupted: Redis
+// might get to it after close has said that the server is gone.
 func (s *shared) beat(ctx context.Context) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := s.within(ctx)
 	defer cancel()
 	n, err := beatScript.Run(ctx, s.client, []string{replicasKey}, s.instance, goneAfter.Milliseconds()).Int64()
 	return n, s.named(err)

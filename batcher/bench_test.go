@@ -68,6 +68,22 @@ func BenchmarkPick(b *testing.B) {
 	}
 }
 
+// BenchmarkAhead is what a forecast costs under the lock, behind 8,192 callers.
+func BenchmarkAhead(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	q := newQueue(limits{items: 256, cost: 16384, ageing: time.Second, padding: 0.15})
+	for range 8192 {
+		c := newCaller(context.Background(), Call{Tag: fmt.Sprint(r.IntN(8))}, []int{logNormal(r)})
+		q.admit(c, c.cost(), epoch, 0)
+	}
+	c := newCaller(context.Background(), Call{Tag: "0"}, []int{60})
+	for b.Loop() {
+		if q.ahead(c, 60) == 0 {
+			b.Fatal("nothing is ahead")
+		}
+	}
+}
+
 // BenchmarkDo is the cost of sharing: callers of one item, and a run that takes no time.
 func BenchmarkDo(b *testing.B) {
 	batcher, err := New(func(_ context.Context, items []piece) ([]int, error) { return make([]int, len(items)), nil },

@@ -90,7 +90,7 @@ func (b *Batcher[T, R]) tooLate(c *caller, cost int, now time.Time) error {
 		running = max(float64(b.meter.inFlight)-rate*now.Sub(b.meter.mark).Seconds(), 0)
 	}
 	batches := max(float64(cost)/float64(b.opts.MaxCost), float64(len(c.items))/float64(b.opts.MaxItems))
-	bound := time.Duration(clearly(batches)*float64(left)) + clearlyMore
+	bound := seconds(clearly(batches)*left.Seconds()) + clearlyMore
 	if seconds((running+float64(b.queue.cost+cost))/rate) <= bound {
 		return nil // behind all the others too
 	}
@@ -111,18 +111,18 @@ func clearly(batches float64) float64 {
 // own included, as far as turns can tell: while it gets what it asks for, every other caller gets
 // as much or all that it waits for; and so does, while c's tag does, every other tag.
 func (q *queue) ahead(c *caller, cost int) int {
-	callers, own := cost, cost
+	callers, own, line := cost, cost, q.round.tags[c.tag]
 	for n := q.byAge.first; n != nil; n = n.next {
 		share := min(n.value.left, cost)
 		callers += share
-		if n.value.tag == c.tag {
+		if n.value.line == line {
 			own += share
 		}
 	}
 	tags := own
-	for tag, line := range q.round.tags {
-		if tag != c.tag {
-			tags += min(line.left, own)
+	for _, other := range q.round.tags {
+		if other != line {
+			tags += min(other.left, own)
 		}
 	}
 	return min(callers, tags)

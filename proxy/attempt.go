@@ -124,7 +124,9 @@ func (p *pool) exchange(outer, inner context.Context, e *endpoint, r *request, h
 			return outcome{err: p.unreadable(err), again: true, verdict: verdictSick}
 		}
 	}
-	p.accepted()
+	if r.op != opProbe { // which servers answer without a key
+		p.accepted()
+	}
 	return outcome{verdict: verdictGood, known: knownAnswer}
 }
 

@@ -34,7 +34,7 @@ const (
 // recovered.
 func (p *pool) choose(work float64, tried []*endpoint) (e *endpoint, trial bool) {
 	p.mu.Lock()
-	now := time.Now()
+	now, first := time.Now(), false
 	if e = p.due(now, tried); e == nil {
 		e = p.best(now, work, tried)
 	}
@@ -42,10 +42,11 @@ func (p *pool) choose(work float64, tried []*endpoint) (e *endpoint, trial bool)
 		e.inFlight++
 		e.work += work
 		trial = !e.ejected.IsZero()
+		first = trial && !e.trial
 		e.trial = trial
 	}
 	p.mu.Unlock()
-	if trial {
+	if first {
 		p.tell(e, "probing", "")
 	}
 	return e, trial

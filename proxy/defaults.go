@@ -57,6 +57,8 @@ func (u Upstream) problems(at string) (problems []error) {
 	for i, raw := range u.URLs {
 		if _, err := parseTarget(raw); err != nil {
 			problems = append(problems, fmt.Errorf("%s: urls[%d]: %w", at, i, err))
+		} else if slices.Contains(u.URLs[:i], raw) {
+			problems = append(problems, fmt.Errorf("%s: urls[%d]: %q is there already", at, i, raw))
 		}
 	}
 	for name, values := range u.Header {
@@ -88,6 +90,11 @@ func (r Route) problems(at string, upstreams map[string]bool) (problems []error)
 	for i, alias := range r.Aliases {
 		if wildcard.Is(alias) && !wildcard.Is(r.Name) {
 			problems = append(problems, fmt.Errorf("%s: aliases[%d]: %q holds *, and the name does not", at, i, alias))
+		}
+	}
+	for i, to := range r.Fallback {
+		if to == "" || to == r.Name || to == r.Upstream || slices.Contains(r.Fallback[:i], to) {
+			problems = append(problems, fmt.Errorf("%s: fallback[%d]: %q is empty, the model or upstream itself, or there already", at, i, to))
 		}
 	}
 	if wildcard.Is(r.UpstreamModel) && (strings.Count(r.Name, "*") != 1 || strings.Count(r.UpstreamModel, "*") != 1) {

@@ -110,10 +110,20 @@ func TestAListIsAskedForAgainAndGrowsOld(t *testing.T) {
 		_, found = f.Find("c")
 		require.True(t, found)
 		w.at("http://s0", lists(`["c"]`))
-		time.Sleep(listAgain + time.Second)
+		time.Sleep(listEvery)
 		require.Len(t, f.Known(), 1)
 		_, found = f.Find("a")
 		require.False(t, found)
+	})
+}
+
+func TestAListThatNobodyHasIsSoonAskedForLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.at("http://s0", always(404, ""))
+		openProxy(t, Options{Upstreams: []Upstream{listingUpstream("one", "http://s0")}}, w.seams())
+		time.Sleep(time.Hour)
+		require.InDelta(t, 63, w.called("http://s0", "/models"), 1)
 	})
 }
 
@@ -186,12 +196,12 @@ func TestAWildcardMayRename(t *testing.T) {
 func TestOptionsAreCheckedTogether(t *testing.T) {
 	_, err := New(Options{
 		Upstreams: []Upstream{
-			{Name: "a", Type: "telepathy", URLs: []string{"ftp://x", "http://", "http://u:p@h", "http://h?q", "h"}},
+			{Name: "a", Type: "telepathy", URLs: []string{"ftp://x", "http://", "http://u:p@h", "http://h?q", "h", "http://h", "http://h"}},
 			{Name: "a", Type: TypeTEI, ClientCert: "c", Header: http.Header{"X": {"a\nb"}}, APIKey: "k\n"},
 		},
 		Routes: []Route{
 			{Name: "", Upstream: "b"},
-			{Name: "x", Upstream: "a", Tasks: embedTask, Aliases: []string{"y*"}, UpstreamModel: "*"},
+			{Name: "x", Upstream: "a", Tasks: embedTask, Aliases: []string{"y*"}, UpstreamModel: "*", Fallback: []string{"z", "x", "a", "z"}},
 		},
 	})
 	for _, want := range []string{
@@ -201,6 +211,7 @@ func TestOptionsAreCheckedTogether(t *testing.T) {
 		`urls[2]: the URL of "h" may hold nothing beyond`,
 		`urls[3]: the URL of "h" may hold nothing beyond`,
 		`urls[4]: "h" does not begin with`,
+		`urls[6]: "http://h" is there already`,
 		`upstreams[1] ("a"): name is empty or used twice`,
 		`upstreams[1] ("a"): urls is empty`,
 		`headers: "X" holds a control character`,
@@ -210,6 +221,9 @@ func TestOptionsAreCheckedTogether(t *testing.T) {
 		`models[0] (""): upstream "b" is not among upstreams`,
 		`models[0] (""): tasks is empty`,
 		`models[1] ("x"): aliases[0]: "y*" holds *, and the name does not`,
+		`fallback[1]: "x" is empty, the model or upstream itself, or there already`,
+		`fallback[2]: "a" is`,
+		`fallback[3]: "z" is`,
 		`models[1] ("x"): upstream_model "*" holds *`,
 	} {
 		require.ErrorContains(t, err, want)

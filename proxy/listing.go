@@ -9,10 +9,10 @@ import (
 
 const (
 	// listEvery is how often an upstream is asked for its models, listAgain how soon after it
-	// could not be asked.
+	// could not be asked; that doubles up to listEvery.
 	listEvery = time.Minute
 	listAgain = 5 * time.Second
-	// listFresh is how long a list is believed: two that failed are borne.
+	// listFresh is how long a list is believed: some that failed are borne.
 	listFresh = 2*listEvery + 3*listAgain
 	// relistEvery bounds how often an unknown name has the list asked for at once.
 	relistEvery = 5 * time.Second
@@ -23,8 +23,10 @@ const (
 type dated struct {
 	listing
 	byName map[string]int
-	// at is when it was told, zero if never; tried when it was last asked for.
+	// at is when it was told, zero if never; tried when it was last asked for, and failed how often
+	// in vain since.
 	at, tried time.Time
+	failed    int
 }
 
 func (d *dated) fresh() bool { return d != nil && !d.at.IsZero() && time.Since(d.at) < listFresh }
@@ -61,8 +63,9 @@ func (p *pool) list(ctx context.Context) time.Duration {
 			next = *before
 			next.tried = time.Now()
 		}
+		next.failed++
 		p.listing.Store(&next)
-		return listAgain
+		return min(listAgain<<min(next.failed-1, 10), listEvery)
 	}
 	next.byName = make(map[string]int, len(next.models))
 	for i, m := range next.models {

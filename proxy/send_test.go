@@ -160,9 +160,12 @@ func (r waitReader) Read([]byte) (int, error) {
 func TestARefusedKeyIsSeenInTheStatusUntilItIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		w.at("http://s0", always(401, ""))
-		p := openPool(t, quiet("one", "http://s0"), Hooks{}, w.seams())
+		u := quiet("one", "http://s0")
+		u.ProbeInterval = time.Second
+		w.at("http://s0", byPath(map[string]func(*http.Request) (*http.Response, error){"/health": ok, "/embed": always(401, "")}))
+		p := openPool(t, u, Hooks{}, w.seams())
 		require.Error(t, ask(t.Context(), p, 1))
+		time.Sleep(10 * time.Second)
 		require.Equal(t, models.Status{State: models.StateReady, Reason: `upstream "one": the key was refused`}, p.status())
 		require.Equal(t, `upstream "one": the key was refused`, p.describe().Endpoints[0].Reason)
 		w.at("http://s0", always(200, "[]"))

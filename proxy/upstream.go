@@ -18,6 +18,17 @@ import (
 )
 
 // pool is an upstream: its endpoints, and what is sent to them. It is safe for concurrent use.
+//
+// What holds:
+//   - A request holds one of MaxInFlight places from its first attempt to its last, and is at one
+//     endpoint at a time. Who waits for a place gets it in the order of coming.
+//   - An answer reaches request.read whole or not at all, so an attempt can be repeated until one
+//     is read.
+//   - Retries are at most RetryBudget per cent of the requests of late and a few more, whatever
+//     fails.
+//   - Ejection leaves half of the endpoints and at least one. Only probes can take all of them
+//     out, and then requests fail at once.
+//   - Every goroutine is one of loops. A request needs none.
 type pool struct {
 	opts    Upstream // with its defaults
 	dialect dialect

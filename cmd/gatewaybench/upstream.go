@@ -110,7 +110,9 @@ func serve(ctx context.Context, stdout io.Writer, h http.Handler) error {
 	return nil
 }
 
-// serveProxy is a reverse proxy as net/http brings it, with connections kept for every client.
+// serveProxy is a reverse proxy as net/http brings it, with connections kept for every client. It
+// reads a request before it passes it on: left to stream, the transport's look for the body's end
+// races with the server's, once the answer has begun, and cuts some large answers short.
 func serveProxy(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) != 1 {
 		return errUsage
@@ -123,5 +125,12 @@ func serveProxy(ctx context.Context, args []string, stdout io.Writer) error {
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 1024, DisableCompression: true},
 	}
-	return serve(ctx, stdout, proxy)
+	return serve(ctx, stdout, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	}))
 }

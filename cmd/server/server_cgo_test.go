@@ -5,22 +5,15 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -30,32 +23,6 @@ import (
 )
 
 const minilm = "sentence-transformers/all-MiniLM-L6-v2"
-
-// output is a buffer that the server's goroutines write to while a test reads it.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
-// running is a server that a test started.
-type running struct {
-	url  string
-	addr string
-	log  *output
-	stop func() error // ends the server and waits for it
-}
 
 // configFile writes a configuration with MiniLM, any free port, and extra lines: for
 // server: and for the model.
@@ -83,66 +50,11 @@ models:
 	return file
 }
 
-// start runs the whole program under ctx until stop, or until the test ends.
+// start runs the whole program, which needs MiniLM, under ctx until stop, or until the test ends.
 func start(t testing.TB, ctx context.Context, file string) running { //nolint:revive // the testing.TB comes first in helpers
 	t.Helper()
 	golden.Model(t, "models/all-MiniLM-L6-v2")
-	ctx, cancel := context.WithCancel(ctx)
-	log := &output{}
-	ready, done := make(chan string, 1), make(chan error, 1)
-	go func() {
-		done <- run(ctx, []string{"-config", file}, nil, log, func(addr string) { ready <- addr })
-	}()
-	stop := sync.OnceValue(func() error {
-		cancel()
-		return <-done
-	})
-	select {
-	case addr := <-ready:
-		t.Cleanup(func() { require.NoError(t, stop()) })
-		return running{url: "http://" + addr, addr: addr, log: log, stop: stop}
-	case err := <-done:
-		cancel()
-		require.NoError(t, err, log.String())
-		t.Fatal("the server ended before it was ready")
-	}
-	panic("unreachable")
-}
-
-func get(t testing.TB, url string) (int, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	require.NoError(t, err)
-	return exchange(t, req)
-}
-
-func post(t testing.TB, url string, body any) (int, string) {
-	t.Helper()
-	data, err := json.Marshal(body)
-	require.NoError(t, err)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(data))
-	require.NoError(t, err)
-	return exchange(t, req)
-}
-
-func exchange(t testing.TB, req *http.Request) (int, string) {
-	t.Helper()
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	defer func() { _ = resp.Body.Close() }()
-	data, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return resp.StatusCode, string(data)
-}
-
-type embeddings struct {
-	Data []struct {
-		Embedding []float32 `json:"embedding"`
-		Index     int       `json:"index"`
-	} `json:"data"`
-	Usage struct {
-		PromptTokens int `json:"prompt_tokens"`
-	} `json:"usage"`
+	return launch(t, ctx, file)
 }
 
 func TestServesTheGoldensOverHTTP(t *testing.T) {
@@ -308,28 +220,6 @@ func TestHealthcheckCommand(t *testing.T) {
 	require.Error(t, run(t.Context(), []string{"healthcheck", "-config", file}, []string{"QUADRATE_SERVER_PORT=" + port}, &out, nil))
 }
 
-// selfSigned writes a certificate for 127.0.0.1 and its key, and returns a pool that trusts it.
-func selfSigned(t *testing.T) (cert, key string, trusted *x509.CertPool) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	require.NoError(t, err)
-	keyDER, err := x509.MarshalECPrivateKey(private)
-	require.NoError(t, err)
-	write := func(name, kind string, data []byte) string {
-		file := filepath.Join(t.TempDir(), name)
-		require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}), 0o600))
-		return file
-	}
-	parsed, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
-	trusted = x509.NewCertPool()
-	trusted.AddCert(parsed)
-	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "EC PRIVATE KEY", keyDER), trusted
-}
-
 func TestTLS(t *testing.T) {
 	cert, key, trusted := selfSigned(t)
 	s := start(t, t.Context(), configFile(t, fmt.Sprintf(", tls: {cert: %s, key: %s}", cert, key), ""))
@@ -350,7 +240,7 @@ func TestCheckNamesWhatWouldFailTheStart(t *testing.T) {
 	}
 	out, err := check(configFile(t, "", ""))
 	require.NoError(t, err)
-	require.Contains(t, out, ": listens on 127.0.0.1:0, 3 models\n")
+	require.Contains(t, out, ": listens on 127.0.0.1:0, 3 local models, 0 upstreams, 0 keys\n")
 	require.Contains(t, out, minilm+" from "+filepath.Join(golden.Root(), "var", "models", "all-MiniLM-L6-v2")+": ok\n")
 	require.Contains(t, out, "; get it with: scripts/export_onnx.sh absent/model --out ")
 	_, err = check(configFile(t, ", tls: {cert: /no/such.pem, key: /no/such.key}", ", variant: fp16, provider: cpu"), "QUADRATE_RUNTIME_LIBRARY=/no/such.so")

@@ -8,6 +8,37 @@ import (
 	"github.com/quadrate-maas/quadrate/models"
 )
 
+// What each server can do; the rest is refused by the model.
+var (
+	_ embedding = tei{}
+	_ embedding = ollama{}
+	_ embedding = vllm{}
+	_ embedding = infinity{}
+	_ embedding = openai{}
+	_ embedding = cohere{}
+	_ embedding = jina{}
+	_ embedding = quadrate{}
+
+	_ tokenStates = tei{}
+	_ tokenStates = vllm{}
+	_ tokenStates = quadrate{}
+
+	_ reranking = tei{}
+	_ reranking = vllm{}
+	_ reranking = infinity{}
+	_ reranking = cohere{}
+	_ reranking = jina{}
+	_ reranking = quadrate{}
+
+	_ classifying = tei{}
+	_ classifying = vllm{}
+	_ classifying = infinity{}
+	_ classifying = quadrate{}
+
+	_ tokenizing = tei{}
+	_ tokenizing = quadrate{}
+)
+
 // newDialect returns how a kind of server is spoken to.
 func newDialect(t Type) (dialect, error) {
 	switch t {
@@ -90,11 +121,11 @@ func (s *scanner) allStates(inputs int, result *models.TokensResult) error {
 	return err
 }
 
-// base64Or says how to ask for vectors: base64 is the shorter, and faster to read, unless the
+// encoding says how to ask for vectors: base64 is the shorter, and faster to read, unless the
 // caller will write numbers.
-func base64Or(form models.VectorForm, numbers string) string {
+func encoding(form models.VectorForm) string {
 	if form == models.FormNumbers {
-		return numbers
+		return "float"
 	}
 	return "base64"
 }

@@ -213,8 +213,8 @@ func TestWhatAServerCannotBeToldIsRefused(t *testing.T) {
 		for _, kind := range c.kinds {
 			err := c.ask(speak(t, kind))
 			require.ErrorContains(t, err, c.want, kind)
-			e, is := err.(*models.Error)
-			require.True(t, is)
+			var e *models.Error
+			require.ErrorAs(t, err, &e)
 			require.Equal(t, models.KindInvalid, e.Kind)
 			require.Equal(t, c.param, e.Param)
 			require.Contains(t, e.Message, kind)

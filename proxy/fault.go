@@ -243,7 +243,19 @@ func (p problem) common() fault {
 	case p.status < 400 || p.shape == shapePage:
 		return p.elsewhere()
 	}
+	if p.crowded() {
+		return p.tooMany()
+	}
 	return fault{err: p.quoted(models.KindInvalid)}
+}
+
+// crowded knows the ways to say that one request has too many items.
+func (p problem) crowded() bool {
+	return p.has("batch size", "at most", "maximum", "too long") && p.has("items", "texts", "batch", "array", "list") && !p.has("token", "character")
+}
+
+func (p problem) tooMany() fault {
+	return fault{err: p.error(models.KindTooLarge, "the upstream takes fewer items in one request than it was sent (upstreams[].max_items): %s", p.message)}
 }
 
 // elsewhere: something answers that is no model server.

@@ -28,7 +28,7 @@ func (infinity) embed(c call, req *models.EmbedRequest, result *embedded) (*requ
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)
 	o.inputs("input", req.Inputs)
-	o.str("encoding_format", base64Or(req.Form, "float"))
+	o.str("encoding_format", encoding(req.Form))
 	o.positive("dimensions", req.Dimensions)
 	return post("/embeddings", o.done(req.Extra, models.DialectOpenAI), readEmbeddings(req, result)), nil
 }

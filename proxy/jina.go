@@ -29,7 +29,7 @@ func (jina) embed(c call, req *models.EmbedRequest, result *embedded) (*request,
 	o.str("model", c.model)
 	o.inputs("input", req.Inputs)
 	o.given("task", jinaTask(req))
-	o.str("embedding_type", base64Or(req.Form, "float"))
+	o.str("embedding_type", encoding(req.Form))
 	o.flag("normalized", !req.Raw)
 	o.flag("truncate", req.Truncate != models.TruncateNone)
 	o.positive("dimensions", req.Dimensions)

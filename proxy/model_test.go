@@ -437,3 +437,59 @@ func TestWrongAnswersAreUpstreamErrors(t *testing.T) {
 		}
 	}
 }
+
+// What servers answer in their own words is understood, over the wire and through the pool.
+func TestFaultsOfTheFakes(t *testing.T) {
+	types := map[upstreamtest.Kind]Type{upstreamtest.TEI: TypeTEI, upstreamtest.TEI18: TypeTEI, upstreamtest.VLLM: TypeVLLM, upstreamtest.Ollama: TypeOllama,
+		upstreamtest.Infinity: TypeInfinity, upstreamtest.OpenAI: TypeOpenAI, upstreamtest.Cohere: TypeCohere, upstreamtest.Jina: TypeJina}
+	want := map[upstreamtest.FaultName]models.Kind{
+		upstreamtest.EngineDead:     models.KindUpstream,
+		upstreamtest.InternalError:  models.KindUpstream,
+		upstreamtest.Overloaded:     models.KindQueueFull,
+		upstreamtest.UnknownModel:   models.KindNotFound,
+		upstreamtest.NoRoute:        models.KindUnsupportedTask,
+		upstreamtest.BadKey:         models.KindUpstreamCredentials,
+		upstreamtest.Forbidden:      models.KindUpstreamCredentials,
+		upstreamtest.TooLong:        models.KindTooLong,
+		upstreamtest.BatchTooLarge:  models.KindTooLarge,
+		upstreamtest.BadGateway:     models.KindUpstream,
+		upstreamtest.GatewayTimeout: models.KindUpstream,
+		upstreamtest.Redirected:     models.KindUpstream,
+		upstreamtest.ResetFirst:     models.KindUpstream,
+		upstreamtest.ResetBody:      models.KindUpstream,
+	}
+	played := 0
+	for _, fake := range upstreamtest.Kinds() {
+		s := upstreamtest.NewServer(t, fake, upstreamtest.Options{})
+		m := behind(t, types[fake], s, Route{Tasks: []models.Task{models.TaskEmbed}})
+		for name, kind := range want {
+			path := embedPath(t, types[fake])
+			if !name.PlayedBy(fake, path) {
+				continue
+			}
+			played++
+			s.Fail(upstreamtest.Fault{Name: name, Path: path, RetryAfter: "3"})
+			_, err := m.Embed(t.Context(), models.EmbedRequest{Inputs: texts("a")})
+			s.Clear()
+			var e *models.Error
+			require.ErrorAs(t, err, &e, "%s %s", fake, name)
+			require.Equal(t, kind, e.Kind, "%s %s: %v", fake, name, err)
+			require.Equal(t, "up", e.Backend)
+			require.NotContains(t, e.Message, "<")
+			if kind == models.KindQueueFull {
+				require.Equal(t, 3*time.Second, e.RetryAfter, fake)
+			}
+			if kind == models.KindTooLong {
+				require.Equal(t, "input[0]", e.Param, fake)
+			}
+		}
+	}
+	require.Greater(t, played, 80)
+}
+
+func embedPath(t *testing.T, kind Type) string {
+	t.Helper()
+	r, err := speak(t, kind).(embedding).embed(call{model: "m"}, &models.EmbedRequest{Inputs: texts("a")}, new(embedded))
+	require.NoError(t, err)
+	return r.path
+}

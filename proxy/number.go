@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"math/bits"
 	"strconv"
 )
 
@@ -149,12 +150,16 @@ func scanNumber(data []byte, at int) (f float64, next int) {
 // gather appends the decimal digits at data[at:] to n and returns where they end.
 func gather(data []byte, at int, n uint64) (uint64, int) {
 	for at+8 <= len(data) {
-		x := binary.LittleEndian.Uint64(data[at:])
-		if !allDigits(x) {
-			break
+		x := binary.LittleEndian.Uint64(data[at:]) ^ zeros
+		stop := noDigits(x)
+		if stop == 0 {
+			n = n*100_000_000 + eightDigits(x)
+			at += 8
+			continue
 		}
-		n = n*100_000_000 + eightDigits(x)
-		at += 8
+		count := bits.TrailingZeros64(stop) / 8
+		// What follows the digits goes, and zeros come before them. A shift by 64 leaves nothing.
+		return n*smallTens[count&7] + eightDigits(x<<(64-8*count)), at + count
 	}
 	for at < len(data) {
 		d := data[at] - '0'
@@ -167,18 +172,21 @@ func gather(data []byte, at int, n uint64) (uint64, int) {
 	return n, at
 }
 
-// allDigits reports whether all eight bytes are digits: their upper halves are 3, and still are
-// when 6 is added, which carries into them from 10 on.
-func allDigits(x uint64) bool {
-	const upper, three, six = 0xf0f0f0f0f0f0f0f0, 0x3030303030303030, 0x0606060606060606
-	return x&upper == three && (x+six)&upper == three
+// zeros are eight digits 0.
+const zeros = 0x3030303030303030
+
+var smallTens = [8]uint64{1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000}
+
+// noDigits sets the highest bit of the first byte of x that is above 9, and of no byte before it.
+// Adding 0x76 carries into that bit from 10 on; what it carries beyond concerns later bytes only.
+func noDigits(x uint64) uint64 {
+	return (x + 0x7676767676767676 | x) & 0x8080808080808080
 }
 
-// eightDigits is the number of eight digits, the first in the lowest byte: it makes pairs, then
-// fours of pairs, then the whole, each by one multiplication for all.
+// eightDigits is the number of eight digits, whose values are the bytes of x, the first the
+// lowest: it makes pairs, then fours of pairs, then the whole, each by one multiplication for all.
 func eightDigits(x uint64) uint64 {
-	const zeros, pairs, fours = 0x3030303030303030, 0x00ff00ff00ff00ff, 0x0000ffff0000ffff
-	x -= zeros
+	const pairs, fours = 0x00ff00ff00ff00ff, 0x0000ffff0000ffff
 	x = (x*10 + x>>8) & pairs
 	x = (x*100 + x>>16) & fours
 	return (x*10_000 + x>>32) & 0xffffffff

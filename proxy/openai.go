@@ -75,7 +75,7 @@ func (openai) embed(c call, req *models.EmbedRequest, result *embedded) (*reques
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)
 	o.inputs("input", spaced(req.Inputs))
-	o.str("encoding_format", base64Or(req.Form, "float"))
+	o.str("encoding_format", encoding(req.Form))
 	o.positive("dimensions", req.Dimensions)
 	return post("/v1/embeddings", o.done(req.Extra, models.DialectOpenAI), readEmbeddings(req, result)), nil
 }

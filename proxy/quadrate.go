@@ -32,7 +32,7 @@ func (quadrate) embed(c call, req *models.EmbedRequest, result *embedded) (*requ
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)
 	o.inputs("input", req.Inputs)
-	o.str("encoding_format", base64Or(req.Form, "float"))
+	o.str("encoding_format", encoding(req.Form))
 	o.positive("dimensions", req.Dimensions)
 	o.given("prompt_name", req.PromptName)
 	o.given("input_type", req.InputType)

@@ -340,7 +340,7 @@ func (tei) fault(op operation, r *response) fault {
 	case p.has("must have less than", "must be less than") && p.has("token"):
 		return p.tooLong(op)
 	case p.has("batch size") && p.has("maximum allowed"):
-		return fault{err: p.error(models.KindTooLarge, "the upstream takes fewer items in one request than it was sent (upstreams[].max_items): %s", p.message)}
+		return p.tooMany()
 	case p.has("prompt name", "prompt_name", "prompt-name"):
 		return fault{err: p.quoted(models.KindInvalid).At("prompt_name")}
 	case p.has("`dimensions`"):

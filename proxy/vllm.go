@@ -24,7 +24,7 @@ func (vllm) embed(c call, req *models.EmbedRequest, result *embedded) (*request,
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)
 	o.inputs("input", req.Inputs)
-	o.str("encoding_format", base64Or(req.Form, "float"))
+	o.str("encoding_format", encoding(req.Form))
 	o.positive("dimensions", req.Dimensions)
 	o.vllmOptions(req.Truncate, req.Raw, req.Extra)
 	return post("/v1/embeddings", o.done(req.Extra, models.DialectOpenAI, models.DialectVLLM), readEmbeddings(req, result)), nil

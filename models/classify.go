@@ -30,7 +30,8 @@ type ClassifyResult struct {
 	// Labels are the model's labels, in the order of its outputs.
 	Labels []string
 	// Scores has len(Inputs) rows of len(Labels) finite numbers: softmax over the labels, or the
-	// sigmoid of each where a text may have several labels (Info.MultiLabel); logits when Raw.
+	// sigmoid of each where a text may have several labels (Info.MultiLabel); logits when Raw, and
+	// where the model was made for a regression.
 	Scores [][]float32
 	Usage  Usage
 	Timing Timing

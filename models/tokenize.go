@@ -29,11 +29,13 @@ type TokenizeResult struct {
 
 // Token is one token of a text.
 type Token struct {
-	ID   uint32
+	ID uint32
+	// Text is the part of the text that the token stands for; of a special token its name.
 	Text string
 	// Special says that the model put it there. Start and Stop are 0 then.
 	Special bool
-	// Start and Stop are the bytes of the text that the token stands for, [Start, Stop).
+	// Start and Stop are the bytes of the text that the token stands for, [Start, Stop), counted
+	// from the beginning of the prompt where there is one.
 	Start, Stop int
 }
 

@@ -1,4 +1,4 @@
-"""Writes tokenizer/hf/testdata/tokens.json: tokens, their places and decoded texts, by Hugging Face's tokenizers.
+"""Writes tokenizer/hf/testdata/tokens.json: tokens, their places and decoded texts, by tokenizers.
 
 Run it from the repository's root, after the models it names are there:
 
@@ -74,9 +74,10 @@ def main() -> None:
     for name, (path, trim) in TOKENIZERS.items():
         tokenizer = load(path, trim)
         rows = [json.dumps(make_row(tokenizer, text), separators=(",", ":")) for text in texts]
-        lines.append(f'"{name}":{{"path":{json.dumps(path)},"trim":{json.dumps(trim)},"rows":[\n' + ",\n".join(rows) + "\n]}")
-    head = ",\n".join(json.dumps(text) for text in texts)
-    OUT.write_text(f'{{"texts":[\n{head}\n],\n"tokenizers":{{{",".join(lines)}}}}}\n', encoding="utf-8")
+        head = f'"{name}":{{"path":{json.dumps(path)},"trim":{json.dumps(trim)},"rows":[\n'
+        lines.append(head + ",\n".join(rows) + "\n]}")
+    joined = ",\n".join(json.dumps(text) for text in texts)
+    OUT.write_text(f'{{"texts":[\n{joined}\n],\n"tokenizers":{{{",".join(lines)}}}}}\n', encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ const (
 	slowStart = 10 * time.Second
 	// alike is the ratio of costs below which chance decides.
 	alike = 1.25
+	// unusual is how many times the average answer's time makes a silence.
+	unusual = 4
 	// slowest bounds a pace: a second for each token.
 	slowest = 1.0
 )
@@ -27,7 +29,8 @@ const (
 // requests are counted, as one request may be a thousand times the work of another; time for a
 // token and not for an answer is measured, as answers are as different. A pace that nobody has
 // measured for a while drifts to that of the fastest, or a slow endpoint would never be tried
-// again.
+// again. One that has requests and gives no answer costs more with time: what hangs is found out
+// by its silence, long before its first request has timed out.
 
 // choose picks the endpoint of the next attempt and counts the request as its; nil: there is none
 // that could serve. trial says that the endpoint is out, and that the request tries whether it has
@@ -39,6 +42,9 @@ func (p *pool) choose(work float64, tried []*endpoint) (e *endpoint, trial bool)
 		e = p.best(now, work, tried)
 	}
 	if e != nil {
+		if e.inFlight == 0 {
+			e.moved = now
+		}
 		e.inFlight++
 		e.work += work
 		trial = !e.ejected.IsZero()
@@ -124,7 +130,16 @@ func (e *endpoint) cost(now time.Time, work, fastest float64) float64 {
 	if pace == 0 {
 		pace = 1
 	}
-	return (e.work + work) * pace / e.share(now)
+	return (e.work + work) * pace * e.silence(now) / e.share(now)
+}
+
+// silence is how many times longer than usual nothing has come from the endpoint: 1 but for one
+// that hangs.
+func (e *endpoint) silence(now time.Time) float64 {
+	if e.inFlight == 0 || e.latency == 0 {
+		return 1
+	}
+	return max(1, float64(now.Sub(e.moved))/float64(unusual*e.latency))
 }
 
 // share is how much of its share an endpoint gets: 1 but for the slow start.

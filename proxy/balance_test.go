@@ -79,6 +79,22 @@ func TestTokensInFlightCount(t *testing.T) {
 	})
 }
 
+func TestWhoHangsIsSentLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		for _, url := range urls(3) {
+			w.at(url, after(100*time.Millisecond, ok))
+		}
+		u := quiet("one", urls(3)...)
+		u.Timeout = 20 * time.Second
+		p := openPool(t, u, Hooks{}, w.seams())
+		load(t, p, w, 2000, 5*time.Millisecond, hundred) // 7 in flight at each
+		w.at("http://s1", after(time.Hour, ok))
+		got := load(t, p, w, 2000, 5*time.Millisecond, hundred)
+		require.LessOrEqual(t, got[1], 20)
+	})
+}
+
 func TestANewcomerStartsSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

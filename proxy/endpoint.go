@@ -24,6 +24,9 @@ type endpoint struct {
 	pace    float64
 	latency time.Duration
 	heard   time.Time
+	// moved is when a request last ended here, or, if that is later, when the first of those in
+	// flight began.
+	moved time.Time
 	// warm is when the endpoint joined or recovered; zero: it was there from the start.
 	warm time.Time
 	// rest is until when the endpoint has asked to be left alone.

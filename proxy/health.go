@@ -42,6 +42,7 @@ func (p *pool) settle(e *endpoint, s settled) {
 	now := time.Now()
 	e.inFlight--
 	e.work -= s.work
+	e.moved = now
 	if e.inFlight == 0 {
 		e.work = 0 // sums of floats do not come back to 0 by themselves
 	}

@@ -10,13 +10,17 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/models/modelstest"
+	"github.com/quadrate-maas/quadrate/ratelimit"
+	"github.com/quadrate-maas/quadrate/telemetry"
 )
 
 // sentences to fill benchmark bodies with; in "escapes" the way in which Python's json.dumps
@@ -136,15 +140,46 @@ func BenchmarkServe(b *testing.B) {
 			result := benchVectors(shape.texts, shape.width)
 			instant := &modelstest.Embedder{EmbedFunc: func(context.Context, models.EmbedRequest) (models.EmbedResult, error) { return result, nil }}
 			body := `{"model":"m","input":["` + strings.Repeat(`a short text to embed","`, shape.texts-1) + `a short text to embed"]` + shape.extra + `}`
-			serveBench(b, models.Entry{Name: "m", Tasks: []models.Task{models.TaskEmbed}, Model: instant}, body)
+			serveBench(b, models.Entry{Name: "m", Tasks: []models.Task{models.TaskEmbed}, Model: instant}, body, func(*Options) {}, "")
 		})
 	}
 }
 
-func serveBench(b *testing.B, entry models.Entry, body string) {
+// BenchmarkServeGuarded is BenchmarkServe's second with what stands around a request: a key, its
+// limits, a trusted proxy, and a span that is not kept.
+func BenchmarkServeGuarded(b *testing.B) {
+	result := benchVectors(1, 384)
+	instant := &modelstest.Embedder{EmbedFunc: func(context.Context, models.EmbedRequest) (models.EmbedResult, error) { return result, nil }}
+	keys, err := auth.New([]auth.Key{{Name: "k", Hash: auth.Hash("secret"), Models: []string{"*"}, Limits: "c"}}, auth.Anonymous{})
+	require.NoError(b, err)
+	limiter, err := ratelimit.New(ratelimit.Options{Classes: []ratelimit.Class{{Name: "c", Limits: ratelimit.Limits{RequestsPerMinute: 1e9, Burst: 1e9, TokensPerMinute: 1e9}}}})
+	require.NoError(b, err)
+	tracer, err := telemetry.Start(telemetry.Options{Endpoint: "http://127.0.0.1:1"})
+	require.NoError(b, err)
+	proxies := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	guarded := func(o *Options) {
+		o.Keys, o.Limits = func() *auth.Keyring { return keys }, limiter
+		o.TrustedProxies = func() []netip.Prefix { return proxies }
+	}
+	for _, shape := range []struct {
+		name   string
+		change func(*Options)
+	}{{"open", func(*Options) {}}, {"key and limits", guarded}, {"key, limits and trace", func(o *Options) { guarded(o); o.Tracer = tracer }}} {
+		b.Run(shape.name, func(b *testing.B) {
+			serveBench(b, models.Entry{Name: "m", Tasks: []models.Task{models.TaskEmbed}, Model: instant}, `{"model":"m","input":"a short text to embed","encoding_format":"base64"}`,
+				shape.change, "Authorization: Bearer secret\r\nX-Forwarded-For: 203.0.113.1\r\n")
+		})
+	}
+	require.NoError(b, limiter.Close())
+	require.NoError(b, tracer.Shutdown(context.Background()))
+}
+
+func serveBench(b *testing.B, entry models.Entry, body string, change func(*Options), headers string) {
 	catalog, err := models.NewCatalog(entry)
 	require.NoError(b, err)
-	s, err := New(Options{Catalog: catalog, TokenIDs: TokenIDsModel})
+	o := Options{Catalog: catalog, TokenIDs: TokenIDsModel}
+	change(&o)
+	s, err := New(o)
 	require.NoError(b, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
@@ -152,7 +187,7 @@ func serveBench(b *testing.B, entry models.Entry, body string) {
 	go func() { served <- s.Serve(listener) }()
 	client, err := net.Dial("tcp", listener.Addr().String())
 	require.NoError(b, err)
-	request := fmt.Appendf(nil, "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	request := fmt.Appendf(nil, "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", headers, len(body), body)
 	answers := bufio.NewReader(client)
 	_, err = client.Write(request)
 	require.NoError(b, err)

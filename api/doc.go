@@ -15,5 +15,9 @@
 //     rank_fields: their values in the order of that list, a newline between them.
 //   - null stands for an absent field everywhere, and unknown fields are ignored.
 //   - Answers are never compressed: base64 vectors hardly shrink, and scores are few.
-//   - All requests of one client address share a models.Caller.Tag.
+//   - All requests of one API key share a models.Caller.Tag; without a key, those of one client
+//     address do, or of one IPv6 network of 64 bits.
+//   - A request that names no model is given one that its caller may use.
+//   - A key is taken from any of the headers that clients send one in, in whatever form; where
+//     there are no keys, any is as good as none.
 package api

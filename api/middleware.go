@@ -335,10 +335,11 @@ func (x *call) unrouted(err *fiber.Error) error {
 	return &models.Error{Kind: models.KindInternal, Err: err}
 }
 
+// routeNames are the routes that a client may be looking for.
 func (s *Server) routeNames() []string {
 	var names []string
 	for _, route := range s.app.GetRoutes(true) {
-		if route.Method != fiber.MethodHead {
+		if route.Method != fiber.MethodHead && !strings.HasPrefix(route.Path, "/admin") {
 			names = append(names, route.Method+" "+strings.Replace(route.Path, "*", "{id}", 1))
 		}
 	}

@@ -196,6 +196,9 @@ func (r *jsonReader) noImagesField(field string) error {
 		return err
 	}
 	return r.list(func(int) error {
+		if _, err := r.skip(); err != nil {
+			return err
+		}
 		return invalid(field, "%s cannot be embedded here: only text can (texts)", field)
 	})
 }

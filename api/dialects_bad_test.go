@@ -163,3 +163,28 @@ func TestBadDialects(t *testing.T) {
 		})
 	}
 }
+
+// TestCutBodiesOfDialects: wherever a body ends too early, that is what is said.
+func TestCutBodiesOfDialects(t *testing.T) {
+	w := start(t, nil, further()...)
+	for path, body := range map[string]string{
+		sco:       `{"queries":["q"],"documents":["a","b"],"truncate_prompt_tokens":3}`,
+		em2:       `{"inputs":[{"id":1,"content":[{"type":"text","text":"a","x":[1]}]}],"images":[],"embedding_types":["int8"]}`,
+		pre:       `{"inputs":[["a"],["a","b"]],"model":"moods"}`,
+		sim:       `{"inputs":{"more":1,"source_sentence":"a","sentences":["b"]},"parameters":{"truncate":true}}`,
+		tok:       `{"inputs":["a"],"model":"letters"}`,
+		dec:       `{"ids":[[99],[98]],"model":"letters"}`,
+		dec + "?": `{"ids":[99,98],"model":"letters"}`,
+		"/":       `{"query":"q","texts":["a"],"model":"both"}`,
+		"/?":      `{"inputs":"a","model":"both","truncate":true}`,
+		azu:       `{"input":["a"],"encoding_format":"float"}`,
+	} {
+		require.Equal(t, 200, w.post(t, path, body).status, path)
+		for end := range len(body) {
+			got := w.post(t, path, body[:end])
+			require.Equal(t, 400, got.status, body[:end])
+			require.Contains(t, got.body, "the body is ", body[:end])
+			require.NotContains(t, got.body, `"Empty"`, body[:end])
+		}
+	}
+}

@@ -53,7 +53,8 @@ type Cache struct {
 // Metrics is a registry with everything the server reports. It is safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
-	models   *bounded
+	// models bounds the names of models, fallen those of who fell back to whom.
+	models, fallen *bounded
 
 	requests  *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
@@ -85,7 +86,7 @@ var seconds = prometheus.ExponentialBucketsRange(1e-4, 100, 25)
 
 // New makes the registry; version labels quadrate_build_info.
 func New(version string) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), models: newBounded(defaultNames)}
+	m := &Metrics{registry: prometheus.NewRegistry(), models: newBounded(defaultNames), fallen: newBounded(defaultNames)}
 	m.requestMetrics()
 	m.runMetrics()
 	m.upstreamMetrics()

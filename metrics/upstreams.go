@@ -67,7 +67,7 @@ func (m *Metrics) ObserveUpstreamChange(upstream, event string) {
 
 // ObserveFallback counts a request that went on to another upstream or model.
 func (m *Metrics) ObserveFallback(from, to string) {
-	m.fallbacks.WithLabelValues(m.models.label(from), m.models.label(to)).Inc()
+	m.fallbacks.WithLabelValues(m.fallen.label(from), m.fallen.label(to)).Inc()
 }
 
 // WatchUpstreams reports the upstreams that list returns, read at each scrape. It is called once.

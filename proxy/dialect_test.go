@@ -74,8 +74,10 @@ func TestEmbedRequests(t *testing.T) {
 			`{"model":"m","input":["a"],"task":"retrieval.passage","embedding_type":"base64","normalized":false,"truncate":true,"late_chunking":true}`},
 		{TypeJina, models.EmbedRequest{Inputs: texts("a"), PromptName: "text-matching", Form: models.FormNumbers}, "/v1/embeddings",
 			`{"model":"m","input":["a"],"task":"text-matching","embedding_type":"float","normalized":true,"truncate":true}`},
-		{TypeQuadrate, models.EmbedRequest{Inputs: ids, PromptName: "p", InputType: "query", Dimensions: 3, Raw: true, Truncate: models.TruncateStart, Extra: extra(models.DialectOpenAI, "user", `"u"`)}, "/v1/embeddings",
-			`{"model":"m","input":[[7,8],[]],"encoding_format":"base64","dimensions":3,"prompt_name":"p","input_type":"query","normalize":false,"truncate":"START","user":"u"}`},
+		{TypeQuadrate, models.EmbedRequest{Inputs: ids, PromptName: "p", Raw: true, Dimensions: 3}, "/embed",
+			`{"model":"m","inputs":[[7,8],[]],"normalize":false,"truncate":true,"truncation_direction":"Right","prompt_name":"p","dimensions":3}`},
+		{TypeQuadrate, models.EmbedRequest{Inputs: texts("a"), PromptName: "p", InputType: "query", Dimensions: 3, Raw: true, Truncate: models.TruncateStart, Extra: extra(models.DialectOpenAI, "user", `"u"`)}, "/v1/embeddings",
+			`{"model":"m","input":["a"],"encoding_format":"base64","dimensions":3,"prompt_name":"p","input_type":"query","normalize":false,"truncate":"START","user":"u"}`},
 	} {
 		r, err := speak(t, c.kind).(embedding).embed(call{model: "m", keepAlive: "10m"}, &c.req, new(embedded))
 		require.NoError(t, err, c.kind)
@@ -200,7 +202,8 @@ func TestWhatAServerCannotBeToldIsRefused(t *testing.T) {
 		{[]Type{TypeOllama, TypeVLLM, TypeInfinity, TypeOpenAI, TypeCohere}, embed(models.EmbedRequest{PromptName: "p"}), "prompt_name", `no prompt is called "p"`},
 		{[]Type{TypeOllama, TypeInfinity, TypeOpenAI, TypeCohere}, embed(models.EmbedRequest{Raw: true}), "normalize", "gives vectors of norm 1 only"},
 		{[]Type{TypeOllama, TypeInfinity, TypeCohere, TypeJina}, embed(mixed), "input[1]", "does not take: send text"},
-		{[]Type{TypeVLLM, TypeOpenAI, TypeQuadrate}, embed(mixed), "input[1]", "not both texts or both token ids"},
+		{[]Type{TypeVLLM, TypeOpenAI}, embed(mixed), "input[1]", "not both texts or both token ids"},
+		{[]Type{TypeQuadrate}, embed(models.EmbedRequest{Inputs: mixed.Inputs, InputType: "query"}), "input_type", "beside token ids"},
 		{[]Type{TypeOllama, TypeInfinity, TypeJina}, embed(models.EmbedRequest{Truncate: models.TruncateStart}), "truncate", "cannot cut the start"},
 		{[]Type{TypeInfinity}, embed(models.EmbedRequest{Truncate: models.TruncateNone}), "truncate", "cannot be told to refuse"},
 		{[]Type{TypeInfinity, TypeCohere, TypeJina}, rerank(call{}, models.RerankRequest{Truncate: models.TruncateNone}), "truncate", "cannot be told to refuse"},

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/quadrate-maas/quadrate/models"
@@ -25,9 +26,9 @@ func (quadrate) probe() *request { return get("/health/ready") }
 
 func (quadrate) list(found func(listing)) *request { return listOpenAI("/v1/models", found) }
 
-func (quadrate) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
-	if err := oneKind(TypeQuadrate, req.Inputs); err != nil {
-		return nil, err
+func (q quadrate) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
+	if slices.ContainsFunc(req.Inputs, func(in models.Input) bool { return in.IDs != nil }) {
+		return q.embedIDs(c, req, result)
 	}
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)
@@ -45,6 +46,29 @@ func (quadrate) embed(c call, req *models.EmbedRequest, result *embedded) (*requ
 		result.Timing = serverTiming(r.header)
 		result.Usage.Truncated = max(result.Usage.Truncated, intHeader(r.header, "X-Truncated"))
 		return nil
+	})), nil
+}
+
+// embedIDs uses TEI's route, where ids are always of the model's own vocabulary: on OpenAI's they
+// are what server.token_ids says there.
+func (quadrate) embedIDs(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
+	if req.InputType != "" {
+		return nil, refuse("input_type", "an upstream of type %s does not take input_type beside token ids: name the prompt (prompt_name)", TypeQuadrate)
+	}
+	o := newObject(inputsSize(req.Inputs))
+	o.str("model", c.model)
+	o.inputs("inputs", req.Inputs)
+	o.flag("normalize", !req.Raw)
+	o.truncation(req.Truncate)
+	o.given("prompt_name", req.PromptName)
+	o.positive("dimensions", req.Dimensions)
+	return post("/embed", o.done(req.Extra, models.DialectTEI), reading(func(s *scanner, r *response) error {
+		v := newVectors(len(req.Inputs), req.Form)
+		if err := s.rows(v); err != nil {
+			return err
+		}
+		result.Usage, result.Timing = ownUsage(r)
+		return v.finish(req, result)
 	})), nil
 }
 
@@ -171,9 +195,13 @@ func (quadrate) fault(op operation, r *response) fault {
 
 // teiStyle reads our errors on TEI's routes, which have a type in place of a code.
 func teiStyle(p problem, op operation) fault {
-	named := ownParam(namedIn(p.message), op)
+	was := namedIn(p.message)
+	named := ownParam(was, op)
+	if was != "" {
+		p.message = strings.ReplaceAll(p.message, was, named)
+	}
 	switch {
-	case p.status == 422 && p.has("truncation was refused"):
+	case p.status == 422 && p.has("truncation was refused", "the model takes"):
 		if named == "" {
 			named = itemsOf(op)
 		}

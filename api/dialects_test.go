@@ -137,6 +137,13 @@ func TestRootGoesByTheDefaultModel(t *testing.T) {
 	}
 }
 
+func TestInfoNamesThePooling(t *testing.T) {
+	for pooling, want := range map[string]string{"": "unknown", "mean": "mean", "cls": "cls", "last": "last_token"} {
+		got := teiModelType(entries()[1], models.Info{Pooling: pooling})
+		require.Equal(t, map[string]any{"embedding": map[string]string{"pooling": want}}, got)
+	}
+}
+
 func TestInfoWithoutModels(t *testing.T) {
 	w := start(t, nil)
 	require.NoError(t, w.options.Catalog.Replace(nil))

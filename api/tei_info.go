@@ -33,6 +33,9 @@ type teiModelInfo struct {
 // dtypes are TEI's names of the types in which a model computes.
 var dtypes = map[string]string{"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 
+// poolings are TEI's names of the poolings that have another here.
+var poolings = map[string]string{"last": "last_token", "lasttoken": "last_token"}
+
 // teiInfo tells of the model that ?model= names, or of the default. It is open: who has no key is
 // told of the default alone, and who has one of a default that it may use.
 func (s *Server) teiInfo(x *call) error {
@@ -68,7 +71,7 @@ func teiModelType(e models.Entry, info models.Info) map[string]any {
 	tasks := e.Tasks
 	switch {
 	case slices.Contains(tasks, models.TaskEmbed):
-		return map[string]any{"embedding": map[string]string{"pooling": cmp.Or(info.Pooling, "unknown")}}
+		return map[string]any{"embedding": map[string]string{"pooling": cmp.Or(poolings[info.Pooling], info.Pooling, "unknown")}}
 	case slices.Contains(tasks, models.TaskClassify):
 		return map[string]any{"classifier": labelMaps(info.Labels)}
 	}

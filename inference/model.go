@@ -214,7 +214,7 @@ func describe(m *Manifest, c candidate, t *tokenizer.Tokenizer, company float64)
 	}
 	switch m.Task {
 	case models.TaskEmbed:
-		info.Dimensions, info.ScoreKind = m.Dimensions, models.ScoreCosine
+		info.Dimensions, info.ScoreKind, info.Pooling = m.Dimensions, models.ScoreCosine, m.Pooling
 	case models.TaskClassify:
 		info.ScoreKind = ""
 		fallthrough

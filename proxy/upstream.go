@@ -227,9 +227,10 @@ func (p *pool) refresh(ctx context.Context) {
 	}
 }
 
-// probing has an endpoint probed, if it is not yet. Only watch calls it.
+// probing has an endpoint probed, if it is not yet and there is something to ask for. Only watch
+// calls it.
 func (p *pool) probing(ctx context.Context, e *endpoint) {
-	if p.opts.ProbeInterval == 0 || e.stop != nil {
+	if p.opts.ProbeInterval == 0 || e.stop != nil || p.dialect.probe() == nil {
 		return
 	}
 	ctx, e.stop = context.WithCancel(ctx)

@@ -43,7 +43,7 @@ func joinVectors(parts []embedded, form models.VectorForm) (models.EmbedResult, 
 			continue
 		}
 		for _, text := range part.Literals {
-			values, err := new(vectors).decode(cell{form: form, text: text})
+			values, _, err := new(vectors).decode(cell{form: form, text: text})
 			if err != nil {
 				return all, err
 			}

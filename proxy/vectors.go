@@ -9,22 +9,30 @@ import (
 
 // vectors gathers the vectors of one answer, in any order, and makes a result of them.
 //
-// Every number is read once, whatever the caller wants: it must be finite, and the sum of squares
-// must say that the norm is 1 unless it was asked for raw. Where the answer has the form that the
-// caller will write, its text is handed on as it is; else, or where vectors must be cut or
-// brought to norm 1, they are decoded. A norm counts as 1 within 1e-3: half precision is not
-// better, and a vector that is passed on is the server's own. A vector of zeros has no direction
-// and stays as it is.
+// Every number is looked at once, whatever the caller wants: it must be finite. Where the answer
+// has the form that the caller will write, its text is handed on as it is; else, or where vectors
+// must be cut or brought to norm 1, they are decoded. A norm counts as 1 within 1e-3: half
+// precision is not better, and a vector that is passed on is the server's own. A vector of zeros
+// has no direction and stays as it is.
+//
+// A server either normalises or does not. So of vectors that may be handed on as numbers only the
+// first and every sampled-th after it are measured, which takes three times as long as finding
+// their ends: when one of them is not of norm 1, all are decoded.
 type vectors struct {
 	form    models.VectorForm
 	cells   []cell
+	taken   int
 	scratch []byte // for base64
 }
+
+// sampled: one in so many vectors is measured where none is decoded.
+const sampled = 8
 
 // cell is one vector: values, or the text of them in the answer.
 type cell struct {
 	measure
 	set    bool
+	sure   bool              // that measure.squares is known
 	form   models.VectorForm // of text
 	text   []byte
 	values []float32
@@ -37,7 +45,8 @@ func newVectors(inputs int, form models.VectorForm) *vectors {
 // take takes the next value, which must be a list of numbers or a string of base64.
 func (v *vectors) take(s *scanner, length int) (cell, error) {
 	keep := v.form == models.FormVectors
-	c := cell{set: true}
+	c := cell{set: true, sure: keep || v.taken%sampled == 0}
+	v.taken++
 	var err error
 	if keep {
 		c.values = make([]float32, 0, length)
@@ -46,7 +55,11 @@ func (v *vectors) take(s *scanner, length int) (cell, error) {
 	case '[':
 		c.form = models.FormNumbers
 		start := s.pos
-		c.values, c.measure, err = s.vector(c.values, keep)
+		if c.sure {
+			c.values, c.measure, err = s.vector(c.values, keep)
+		} else {
+			c.measure.count, err = s.count()
+		}
 		c.text = s.data[start:s.pos]
 	case '"':
 		c.form = models.FormBase64
@@ -56,6 +69,7 @@ func (v *vectors) take(s *scanner, length int) (cell, error) {
 			return c, s.fail("a vector that is not plain base64")
 		}
 		c.values, c.measure, err = unbase64(inside, c.values, keep, &v.scratch)
+		c.sure = true
 		c.text = s.data[start:s.pos]
 	default:
 		err = s.unexpected("a vector")
@@ -115,7 +129,7 @@ func (v *vectors) finish(req *models.EmbedRequest, result *embedded) error {
 	cut := len(v.cells) > 0 && req.Dimensions > 0 && v.length() > req.Dimensions
 	asIs := v.form != models.FormVectors && !cut
 	for _, c := range v.cells {
-		asIs = asIs && c.form == v.form && (req.Raw || c.unit() || c.squares == 0)
+		asIs = asIs && c.form == v.form && (req.Raw || !c.sure || c.unit() || c.squares == 0)
 	}
 	if asIs {
 		result.Literals = v.literals()
@@ -123,14 +137,14 @@ func (v *vectors) finish(req *models.EmbedRequest, result *embedded) error {
 	}
 	list := make([][]float32, len(v.cells))
 	for i, c := range v.cells {
-		values, err := v.decode(c)
+		values, measured, err := v.decode(c)
 		if err != nil {
 			return err
 		}
 		if cut {
 			values = values[:req.Dimensions:req.Dimensions]
 		}
-		if !req.Raw && (cut || !c.unit()) {
+		if !req.Raw && (cut || !measured.unit()) {
 			normalise(values)
 		}
 		list[i] = values
@@ -155,18 +169,15 @@ func (v *vectors) literals() [][]byte {
 	return list
 }
 
-func (v *vectors) decode(c cell) ([]float32, error) {
+func (v *vectors) decode(c cell) ([]float32, measure, error) {
 	if c.values != nil {
-		return c.values, nil
+		return c.values, c.measure, nil
 	}
 	values := make([]float32, 0, c.count)
-	var err error
 	if c.form == models.FormBase64 {
-		values, _, err = unbase64(c.text[1:len(c.text)-1], values, true, &v.scratch)
-	} else {
-		values, _, err = (&scanner{data: c.text}).vector(values, true)
+		return unbase64(c.text[1:len(c.text)-1], values, true, &v.scratch)
 	}
-	return values, err
+	return (&scanner{data: c.text}).vector(values, true)
 }
 
 // normalise brings the norm to 1.

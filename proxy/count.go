@@ -1,0 +1,118 @@
+package proxy
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// count takes a list of numbers, each of which a float32 can hold, as vector does, but is not
+// interested in what they are. A number without an exponent and with at most 38 digits before its
+// point is less than 1e38, whatever its digits, so it is enough to find its end, eight bytes at a
+// time; every other one is left to scanNumber.
+func (s *scanner) count() (int, error) {
+	if s.peek() != '[' {
+		return 0, s.unexpected("a list of numbers")
+	}
+	at, data, n := s.pos+1, s.data, 0
+	for {
+		next := plainNumber(data, at)
+		if next < 0 {
+			var err error
+			if at, err = s.countSlowly(at, n); err != nil || at < 0 {
+				return n, err
+			}
+		} else {
+			at = next
+		}
+		n++
+		if at < len(data) && data[at] == ',' {
+			at++
+			continue
+		}
+		if at = skipSpace(data, at); at < len(data) && data[at] == ',' {
+			at++
+			continue
+		}
+		break
+	}
+	s.pos = at
+	if s.peek() != ']' {
+		return n, s.unexpected("',' or ']'")
+	}
+	s.pos++
+	return n, nil
+}
+
+// countSlowly takes one number that is not plain, with the space before it. It returns -1 at the
+// end of an empty list, which it takes.
+func (s *scanner) countSlowly(at, before int) (int, error) {
+	at = skipSpace(s.data, at)
+	s.pos = at
+	f, next := scanNumber(s.data, at)
+	switch {
+	case next < 0 && before == 0 && at < len(s.data) && s.data[at] == ']':
+		s.pos++
+		return -1, nil
+	case next < 0:
+		return at, s.unexpected("a number")
+	case overflows(f):
+		return at, s.fail("a number larger than a float32 can hold")
+	}
+	return next, nil
+}
+
+// plainNumber returns where the number at data[at:] ends, or -1 when it has an exponent, many
+// digits, or the text's end near by, or is none.
+func plainNumber(data []byte, at int) int {
+	const window = 48 // sign, 38 digits, point, and eight more bytes
+	if len(data)-at < window {
+		return -1
+	}
+	d := data[at : at+window]
+	p := 0
+	if d[0] == '-' {
+		p = 1
+	}
+	if d[p] == '0' {
+		p++
+	} else {
+		n := digitsIn(d, p, 38)
+		if n == 0 {
+			return -1
+		}
+		p += n
+	}
+	at += p
+	if d[p] == '.' {
+		n := digitsAfter(data, at+1)
+		if n <= 0 {
+			return -1
+		}
+		at += 1 + n
+	}
+	if at >= len(data) || data[at]|' ' == 'e' {
+		return -1
+	}
+	return at
+}
+
+// digitsIn counts the digits from d[p] on; 0 if there are more than limit, too.
+func digitsIn(d []byte, p, limit int) int {
+	n := 0
+	for d[p+n]-'0' <= 9 {
+		if n++; n > limit {
+			return 0
+		}
+	}
+	return n
+}
+
+// digitsAfter counts the digits from data[at] on; -1 when the text's end comes too near.
+func digitsAfter(data []byte, at int) int {
+	for start := at; at+8 <= len(data); at += 8 {
+		if stop := noDigits(binary.LittleEndian.Uint64(data[at:]) ^ zeros); stop != 0 {
+			return at - start + bits.TrailingZeros64(stop)/8
+		}
+	}
+	return -1
+}

@@ -139,8 +139,13 @@ type listed struct {
 	name      string
 	tasks     []models.Task
 	maxLength int
-	labels    []string
 	created   int64
+	// What another Quadrate tells of a model beside; labels TEI, too.
+	dimensions int
+	scoreKind  models.ScoreKind
+	prompts    []string
+	labels     []string
+	multiLabel bool
 }
 
 // embedding is a dialect with vectors. The request's inputs are one part of the client's, within

@@ -65,7 +65,7 @@ func TestEmbedRequests(t *testing.T) {
 		{TypeVLLM, models.EmbedRequest{Inputs: texts("a"), Extra: extra(models.DialectOpenAI, "truncate_prompt_tokens", "12")}, "/v1/embeddings",
 			`{"model":"m","input":["a"],"encoding_format":"base64","truncate_prompt_tokens":12}`},
 		{TypeInfinity, models.EmbedRequest{Inputs: texts("a"), Dimensions: 8, InputType: "query"}, "/embeddings", `{"model":"m","input":["a"],"encoding_format":"base64","dimensions":8}`},
-		{TypeOpenAI, models.EmbedRequest{Inputs: ids, Extra: extra(models.DialectOpenAI, "user", `"u"`, "model", `"z"`)}, "/v1/embeddings", `{"model":"m","input":[[7,8],[]],"encoding_format":"base64","user":"u"}`},
+		{TypeOpenAI, models.EmbedRequest{Inputs: ids, Extra: extra(models.DialectOpenAI, "user", `"u"`, "Model", `"z"`)}, "/v1/embeddings", `{"model":"m","input":[[7,8],[]],"encoding_format":"base64","user":"u"}`},
 		{TypeOpenAI, models.EmbedRequest{Inputs: texts("a"), Form: models.FormNumbers, Extra: extra(models.DialectCohere, "x", "1")}, "/v1/embeddings", `{"model":"m","input":["a"],"encoding_format":"float"}`},
 		{TypeCohere, full, "/v2/embed", `{"model":"m","texts":["a\"\n","é\u0000"],"input_type":"search_document","embedding_types":["float"],"truncate":"NONE","output_dimension":8}`},
 		{TypeCohere, models.EmbedRequest{Inputs: texts("a"), InputType: "query", Truncate: models.TruncateStart, Extra: extra(models.DialectCohere, "priority", "3")}, "/v2/embed",
@@ -91,7 +91,7 @@ func TestEmbedRequests(t *testing.T) {
 }
 
 func TestRerankRequests(t *testing.T) {
-	req := models.RerankRequest{Query: "q", Documents: []string{"a", "b"}, Extra: extra(models.DialectCohere, "top_n", "1", "return_documents", "true", "rank", `{"a":1}`)}
+	req := models.RerankRequest{Query: "q", Documents: []string{"a", "b"}, Extra: extra(models.DialectCohere, "top_N", "1", "return_documents", "true", "rank", `{"a":1}`)}
 	raw := models.RerankRequest{Query: "q", Documents: []string{"a"}, Raw: true, MaxTokensPerDoc: 600, Truncate: models.TruncateNone}
 	for _, c := range []struct {
 		kind Type
@@ -236,7 +236,7 @@ func TestListsOfModels(t *testing.T) {
 		{TypeTEI, "/info", `{"model_id":"go","served_model_name":"emotions","model_type":{"classifier":{"id2label":{"0":"joy","1":"grief"}}}}`,
 			listing{models: []listed{{name: "go", tasks: []models.Task{models.TaskClassify}, labels: []string{"joy", "grief"}}, {name: "emotions", tasks: []models.Task{models.TaskClassify}, labels: []string{"joy", "grief"}}}}},
 		{TypeTEI, "/info", `{"model_id":"r","model_type":{"reranker":{"id2label":{"0":"LABEL_0"},"label2id":{}}}}`,
-			listing{models: []listed{{name: "r", tasks: []models.Task{models.TaskRerank}, labels: []string{"LABEL_0"}}}}},
+			listing{models: []listed{{name: "r", tasks: []models.Task{models.TaskRerank}}}}},
 		{TypeOllama, "/api/tags", `{"models":[{"name":"bge-m3:latest","modified_at":"2026-01-02T03:04:05Z","size":1},{"name":"e5:small"}]}`,
 			listing{models: []listed{{name: "bge-m3", created: 1767323045}, {name: "e5:small"}}}},
 		{TypeVLLM, "/v1/models", `{"object":"list","data":[{"id":"Qwen/Q","created":5,"max_model_len":8192,"permission":[{}]}]}`,
@@ -246,8 +246,8 @@ func TestListsOfModels(t *testing.T) {
 		{TypeOpenAI, "/v1/models", `{"data":[{"id":"text-embedding-3-small","created":1,"owned_by":"x"},{}]}`, listing{models: []listed{{name: "text-embedding-3-small", created: 1}}}},
 		{TypeCohere, "/v1/models?page_size=1000", `{"models":[{"name":"embed-v4.0","endpoints":["embed"],"context_length":128000.0},{"name":"command","endpoints":["chat"]},{"name":"rerank-v3.5","endpoints":["rerank"]}]}`,
 			listing{models: []listed{{name: "embed-v4.0", tasks: []models.Task{models.TaskEmbed}, maxLength: 128000}, {name: "rerank-v3.5", tasks: []models.Task{models.TaskRerank}}}}},
-		{TypeQuadrate, "/v1/models", `{"data":[{"id":"a/b","created":3,"tasks":["rerank","classify"],"max_length":512}]}`,
-			listing{models: []listed{{name: "a/b", tasks: []models.Task{models.TaskRerank, models.TaskClassify}, maxLength: 512, created: 3}}}},
+		{TypeQuadrate, "/v1/models", `{"data":[{"id":"a/b","created":3,"tasks":["rerank","classify"],"max_length":512,"dimensions":3,"score_kind":"cosine","prompts":["p"],"labels":["x","y"],"multi_label":true}]}`,
+			listing{models: []listed{{name: "a/b", tasks: []models.Task{models.TaskRerank, models.TaskClassify}, maxLength: 512, created: 3, dimensions: 3, scoreKind: models.ScoreCosine, prompts: []string{"p"}, labels: []string{"x", "y"}, multiLabel: true}}}},
 	} {
 		var got listing
 		calls := 0

@@ -3,6 +3,7 @@ package proxy
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/quadrate-maas/quadrate/models"
@@ -101,11 +102,12 @@ func appendIDs(b []byte, ids []uint32) []byte {
 }
 
 // done ends the object. Fields that nobody here knows follow those that are ours, and not in
-// their place, when the client spoke one of the dialects that the upstream speaks, too.
+// their place, when the client spoke one of the dialects that the upstream speaks, too. Names are
+// compared without case, as some servers read them: a "Model" must not get past the routes.
 func (o *object) done(extra models.Extra, spoken ...models.Dialect) []byte {
 	if slices.Contains(spoken, extra.Dialect) {
 		for _, field := range extra.Fields {
-			if !slices.Contains(o.names, field.Name) {
+			if !slices.ContainsFunc(o.names, func(name string) bool { return strings.EqualFold(name, field.Name) }) {
 				o.key(field.Name)
 				o.b = append(o.b, field.JSON...)
 			}

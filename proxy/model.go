@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,15 +39,17 @@ func newModel(spec modelSpec) *model { return &model{modelSpec: spec} }
 // Info says what the configuration, the server's list and the answers so far tell.
 func (m *model) Info() models.Info {
 	c := m.call()
-	info := models.Info{Backend: m.upstream.Name, Dimensions: m.length(), MaxLength: c.maxLength, Labels: c.labels, MultiLabel: m.several.Load()}
-	if list, _ := m.backend.model(m.upstreamModel); list.created > 0 {
+	list, _ := m.backend.model(m.upstreamModel)
+	info := models.Info{Backend: m.upstream.Name, Dimensions: cmp.Or(m.length(), list.dimensions), MaxLength: c.maxLength,
+		Prompts: list.prompts, Labels: c.labels, MultiLabel: list.multiLabel || m.several.Load()}
+	if list.created > 0 {
 		info.Created = time.Unix(list.created, 0)
 	}
 	switch _, reranks := m.dialect.(reranking); {
 	case m.route.CosineRerank:
 		info.ScoreKind = models.ScoreCosine
 	case reranks:
-		info.ScoreKind = scoreKinds[m.scores.Load()]
+		info.ScoreKind = cmp.Or(list.scoreKind, scoreKinds[m.scores.Load()])
 	}
 	return info
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -44,15 +45,23 @@ func listOpenAI(path string, found func(listing)) *request {
 type openAIModel struct {
 	ID      string      `json:"id"`
 	Created json.Number `json:"created"`
-	// MaxModelLen is vLLM's, MaxLength and Tasks are ours, Capabilities Infinity's.
-	MaxModelLen  int      `json:"max_model_len"`
-	MaxLength    int      `json:"max_length"`
-	Tasks        []string `json:"tasks"`
-	Capabilities []string `json:"capabilities"`
+	// MaxModelLen is vLLM's and Capabilities Infinity's; the others are ours.
+	MaxModelLen  int              `json:"max_model_len"`
+	Capabilities []string         `json:"capabilities"`
+	MaxLength    int              `json:"max_length"`
+	Tasks        []string         `json:"tasks"`
+	Dimensions   int              `json:"dimensions"`
+	ScoreKind    models.ScoreKind `json:"score_kind"`
+	Prompts      []string         `json:"prompts"`
+	Labels       []string         `json:"labels"`
+	MultiLabel   bool             `json:"multi_label"`
 }
 
 func (m openAIModel) listed() listed {
-	l := listed{name: m.ID, maxLength: max(m.MaxModelLen, m.MaxLength, 0)}
+	l := listed{name: m.ID, maxLength: max(m.MaxModelLen, m.MaxLength, 0), dimensions: max(m.Dimensions, 0), prompts: m.Prompts, labels: m.Labels, multiLabel: m.MultiLabel}
+	if slices.Contains(scoreKinds, m.ScoreKind) {
+		l.scoreKind = m.ScoreKind
+	}
 	if seconds, err := m.Created.Float64(); err == nil && seconds > 0 && seconds < 1e12 {
 		l.created = int64(seconds)
 	}

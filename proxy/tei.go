@@ -53,8 +53,8 @@ func (i teiInfo) listing() listing {
 			m.tasks = []models.Task{models.TaskRerank}
 		case "classifier":
 			m.tasks = []models.Task{models.TaskClassify}
+			m.labels = labelsOf(head.ID2Label)
 		}
-		m.labels = labelsOf(head.ID2Label)
 	}
 	l := listing{models: []listed{m}, limits: limits{items: max(i.MaxBatch, 0)}}
 	if i.ServedName != "" && i.ServedName != i.ModelID {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -133,7 +134,9 @@ func (vllm) rerank(c call, req *models.RerankRequest, result *models.RerankResul
 func withoutTopN(extra models.Extra) models.Extra {
 	var kept []models.ExtraField
 	for _, field := range extra.Fields {
-		if field.Name != "top_n" && field.Name != "top_k" && field.Name != "return_documents" {
+		switch strings.ToLower(field.Name) {
+		case "top_n", "top_k", "return_documents":
+		default:
 			kept = append(kept, field)
 		}
 	}

@@ -171,3 +171,79 @@ func TestAFallbackKeepsAModelReady(t *testing.T) {
 		require.Equal(t, "a", failed.Backend)
 	})
 }
+
+// everything does every task, or fails at it.
+type everything struct {
+	models.Placeholder
+	name string
+	err  error
+}
+
+func (m everything) Info() models.Info { return models.Info{Backend: m.name} }
+func (m everything) Embed(context.Context, models.EmbedRequest) (models.EmbedResult, error) {
+	return models.EmbedResult{}, m.err
+}
+func (m everything) EmbedTokens(context.Context, models.TokensRequest) (models.TokensResult, error) {
+	return models.TokensResult{}, m.err
+}
+func (m everything) Rerank(context.Context, models.RerankRequest) (models.RerankResult, error) {
+	return models.RerankResult{}, m.err
+}
+func (m everything) Classify(context.Context, models.ClassifyRequest) (models.ClassifyResult, error) {
+	return models.ClassifyResult{}, m.err
+}
+func (m everything) Tokenize(context.Context, models.TokenizeRequest) (models.TokenizeResult, error) {
+	return models.TokenizeResult{Tokens: [][]models.Token{{{Text: m.name}}}}, m.err
+}
+func (m everything) Decode(context.Context, models.DecodeRequest) ([]string, error) {
+	return []string{m.name}, m.err
+}
+
+func TestEveryTaskFallsBack(t *testing.T) {
+	ready := models.Placeholder{State: models.StateReady}
+	of := func(name string, err error) step {
+		return step{name, models.Entry{Name: "m", Tasks: models.Tasks(), Model: everything{ready, name, err}}}
+	}
+	for name, c := range map[string]struct {
+		err  error
+		want string // who answers, or the error
+	}{
+		"none":       {nil, "first"},
+		"upstream":   {models.Errorf(models.KindUpstream, "broken"), "second"},
+		"not ours":   {errors.New("strange"), "strange"},
+		"wrong task": {models.Errorf(models.KindUnsupportedTask, "cannot"), "cannot"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &failover{proxy: &Proxy{}, primary: of("first", c.err), next: []step{of("second", nil)}}
+			require.Equal(t, "first", f.Info().Backend)
+			require.Equal(t, models.StateReady, f.Status().State)
+			answered := func(backend string, err error) {
+				t.Helper()
+				switch {
+				case err != nil:
+					require.EqualError(t, err, c.want)
+				case backend == "":
+					require.Equal(t, "first", c.want)
+				default:
+					require.Equal(t, c.want, backend)
+				}
+			}
+			embedded, err := f.Embed(t.Context(), models.EmbedRequest{})
+			answered(embedded.Timing.Backend, err)
+			states, err := f.EmbedTokens(t.Context(), models.TokensRequest{})
+			answered(states.Timing.Backend, err)
+			scores, err := f.Rerank(t.Context(), models.RerankRequest{})
+			answered(scores.Timing.Backend, err)
+			labels, err := f.Classify(t.Context(), models.ClassifyRequest{})
+			answered(labels.Timing.Backend, err)
+			tokens, err := f.Tokenize(t.Context(), models.TokenizeRequest{})
+			if answered(c.want, err); err == nil {
+				require.Equal(t, c.want, tokens.Tokens[0][0].Text)
+			}
+			texts, err := f.Decode(t.Context(), models.DecodeRequest{})
+			if answered(c.want, err); err == nil {
+				require.Equal(t, []string{c.want}, texts)
+			}
+		})
+	}
+}

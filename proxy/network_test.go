@@ -162,10 +162,10 @@ func TestHugeBodies(t *testing.T) {
 	}))
 	defer s.Close()
 	u := quiet("one", s.URL)
-	u.MaxAnswer = 20 << 20
+	u.MaxAnswer = 8 << 20
 	p := openPool(t, u, Hooks{}, onNetwork())
 	for _, path := range []string{"/echo", "/echo?chunked"} {
-		for _, size := range []int{2, 4096, 4097, 1 << 22, 1<<22 + 1, 20 << 20} {
+		for _, size := range []int{2, 4096, 4097, 1 << 22, 1<<22 + 1, 8 << 20} {
 			body := []byte(`"` + strings.Repeat("x", size-2) + `"`)
 			got := 0
 			require.NoError(t, p.send(t.Context(), &request{path: path, body: body, read: func(r *response) error {
@@ -174,9 +174,9 @@ func TestHugeBodies(t *testing.T) {
 			}}))
 			require.Equal(t, size, got)
 		}
-		err := p.send(t.Context(), &request{path: path, body: make([]byte, 20<<20+1), read: wellFormed})
+		err := p.send(t.Context(), &request{path: path, body: make([]byte, 8<<20+1), read: wellFormed})
 		e := requireKind(t, models.KindUpstream, "one", err)
-		require.Contains(t, e.Message, "larger than upstreams[].max_answer, 20971520 bytes")
+		require.Contains(t, e.Message, "larger than upstreams[].max_answer, 8388608 bytes")
 	}
 }
 

@@ -40,6 +40,38 @@ func TestARequestIsSentWithOurHeadersOnly(t *testing.T) {
 	})
 }
 
+func TestARequestMayHaveHeadersOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		var got http.Header
+		w.at("http://s0", func(r *http.Request) (*http.Response, error) {
+			got = r.Header
+			return answer(200, "[]")
+		})
+		p := openPool(t, quiet("one", "http://s0"), Hooks{}, w.seams())
+		require.NoError(t, p.send(t.Context(), &request{path: "/embed", header: http.Header{"accept": {"text/plain"}}}))
+		require.Equal(t, []string{"text/plain"}, got["Accept"])
+		require.Equal(t, []string{"application/json"}, p.header["Accept"])
+		require.Equal(t, []Status{{Name: "one", Type: TypeTEI, Endpoints: p.describe().Endpoints}}, (&Proxy{pools: []*pool{p}}).Statuses())
+	})
+}
+
+func TestTargets(t *testing.T) {
+	for raw, want := range map[string]string{
+		"http://h": "80 http://h", "https://h/": "443 https://h", "dns+http://h:8080/v1/": "8080 dns http://h:8080/v1", "dns+https://[::1]": "443 dns https://[::1]",
+	} {
+		target, err := parseTarget(raw)
+		require.NoError(t, err)
+		got := target.port() + " "
+		if target.dns {
+			got += "dns "
+		}
+		require.Equal(t, want, got+target.base.String())
+	}
+	_, err := parseTarget("http://a b\x7f")
+	require.Error(t, err)
+}
+
 func TestAHostMayBeConfigured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -69,6 +69,7 @@ func span(ctx context.Context, tracer *telemetry.Tracer, name string, a proxy.At
 	}
 }
 
-func tracing(cfg config.Tracing) telemetry.Options {
-	return telemetry.Options{Endpoint: cfg.Endpoint, Service: cfg.Service, Version: version, Ratio: cfg.Share()}
+func tracing(cfg config.Tracing, log *slog.Logger) telemetry.Options {
+	return telemetry.Options{Endpoint: cfg.Endpoint, Service: cfg.Service, Version: version, Ratio: cfg.Share(),
+		OnError: func(err error) { log.Warn("spans were not sent", "error", err) }}
 }

@@ -15,7 +15,7 @@ import (
 // errors, refusals as warnings, health checks and scrapes only when debugging.
 func observe(ev api.RequestEvent, log *slog.Logger, m *metrics.Metrics) {
 	m.ObserveRequest(metrics.Request{
-		Route: ev.Route, Model: ev.Model, Status: ev.Status,
+		Route: ev.Route, Model: ev.Model, Status: ev.Status, Code: ev.Code, Upstream: ev.FailedBy,
 		Items: ev.Items, Tokens: ev.Usage.PromptTokens, Truncated: ev.Usage.Truncated,
 		Duration: ev.Duration, Tokenize: ev.Timing.Tokenize,
 	})

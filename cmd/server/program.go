@@ -40,7 +40,7 @@ func newProgram(cfg *config.Config, read reader, runtime localRuntime, end conte
 	if err != nil {
 		return nil, err
 	}
-	if p.tracer, err = telemetry.Start(tracing(cfg.Tracing)); err != nil {
+	if p.tracer, err = telemetry.Start(tracing(cfg.Tracing, p.log)); err != nil {
 		return nil, err
 	}
 	c := &content{catalog: catalog}

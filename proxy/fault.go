@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -196,10 +197,16 @@ func (p problem) noModel() fault {
 	return fault{err: p.error(models.KindNotFound, "the upstream has no such model").At("model")}
 }
 
-// tooLong does not say which: the model knows whether there was only one.
+// tooLong says which item it is where the message does, as OpenAI's: "Invalid 'input[2]': …".
 func (p problem) tooLong(op operation) fault {
-	return fault{err: p.quoted(models.KindTooLong).At(itemsOf(op))}
+	param := itemsOf(op)
+	if found := itemInMessage.FindStringSubmatch(p.message); found != nil {
+		param += found[1]
+	}
+	return fault{err: p.quoted(models.KindTooLong).At(param)}
 }
+
+var itemInMessage = regexp.MustCompile(`\b(?:inputs?|texts|documents)(\[[0-9]{1,6}\])`)
 
 func (p problem) busy() fault {
 	return fault{err: p.error(models.KindQueueFull, "the upstream is overloaded").After(p.after), again: true}

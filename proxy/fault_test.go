@@ -107,6 +107,7 @@ func TestFaultsOfEachServer(t *testing.T) {
 		{TypeOpenAI, opEmbed, 404, `{"error":{"message":"Unknown request URL","type":"invalid_request_error","param":null,"code":"unknown_url"}}`, "task at model"},
 		{TypeOpenAI, opEmbed, 404, fastAPI, "task at model"},
 		{TypeOpenAI, opEmbed, 400, `{"error":{"message":"This model's maximum context length is 8192 tokens","type":"invalid_request_error","param":null,"code":null}}`, "too long at input"},
+		{TypeOpenAI, opEmbed, 400, `{"error":{"message":"Invalid 'input[12]': maximum input length is 8192 tokens.","type":"invalid_request_error","param":null,"code":null}}`, "too long at input[12]"},
 		{TypeOpenAI, opEmbed, 400, `{"error":{"message":"Invalid value for 'dimensions'","type":"invalid_request_error","param":"dimensions","code":null}}`, "invalid at dimensions"},
 
 		{TypeCohere, opEmbed, 401, `{"message":"invalid api token"}`, "credentials !"},

@@ -58,7 +58,7 @@ func (v *vectors) take(s *scanner, length int) (cell, error) {
 		if c.sure {
 			c.values, c.measure, err = s.vector(c.values, keep)
 		} else {
-			c.measure.count, err = s.count()
+			c.count, err = s.count()
 		}
 		c.text = s.data[start:s.pos]
 	case '"':

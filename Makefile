@@ -37,6 +37,15 @@ enginebench: setup ## Build bin/quadrate-enginebench: the engine in process agai
 figures: build enginebench ## Measure the project's figures on MiniLM (minutes, on a quiet machine; ARGS="-rounds 9")
 	bin/quadrate-enginebench -model var/models/all-MiniLM-L6-v2 -duration 5s -figures docs/benchmarks/figures.md $(ARGS)
 
+.PHONY: gateway
+gateway: ## Build bin/quadrate-gateway: a router without local models, for machines without native libraries
+	$(call timed,build) env CGO_ENABLED=0 go build -ldflags "$(LDFLAGS)" -o bin/quadrate-gateway ./cmd/server
+
+.PHONY: gateway-bench
+gateway-bench: gateway ## Measure what the gateway costs against going directly and a plain proxy (ARGS="-rounds 9")
+	$(call timed,build) env CGO_ENABLED=0 go build -o bin/quadrate-gatewaybench ./cmd/gatewaybench
+	bin/quadrate-gatewaybench -server bin/quadrate-gateway -out docs/benchmarks/gateway.md $(ARGS)
+
 .PHONY: soak
 soak: build bench-client ## Send 200,000 short requests to all routes and watch the server's memory (N=...)
 	scripts/soak.sh $(or $(N),200000)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/quadrate-maas/quadrate/internal/machine"
 	"github.com/quadrate-maas/quadrate/internal/measure"
@@ -45,6 +46,7 @@ func figures() []figure {
 func report(o options, all []round) string {
 	var b strings.Builder
 	here := machine.This()
+	fmt.Fprintf(&b, "# What the gateway costs\n\nWritten by `make gateway-bench` on %s. The ratios are taken round by round.\n\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"))
 	fmt.Fprintf(&b, "Machine: %s; %d cores; %s/%s; %s. Client, upstream and gateway are processes of their own on the same cores.\n\n",
 		strings.Join(here.InstructionSet, " "), here.Cores, here.OS, here.Arch, runtime.Version())
 	fmt.Fprintf(&b, "%d rounds of %s a measurement, in which the ways took turns. The open loop sends %s, %g times a second; throughput is that of %d connections.\n\n",

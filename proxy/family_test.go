@@ -110,7 +110,7 @@ func TestAListIsAskedForAgainAndGrowsOld(t *testing.T) {
 		_, found = f.Find("c")
 		require.True(t, found)
 		w.at("http://s0", lists(`["c"]`))
-		time.Sleep(listEvery)
+		time.Sleep(listEvery + time.Second)
 		require.Len(t, f.Known(), 1)
 		_, found = f.Find("a")
 		require.False(t, found)

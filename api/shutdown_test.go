@@ -206,7 +206,7 @@ func TestShutdownUnderLoad(t *testing.T) {
 		}
 		time.Sleep(time.Duration(10+round) * time.Millisecond)
 		w.Drain()
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		stopping.Store(true)
 		require.NoError(t, w.Shutdown(ctx))

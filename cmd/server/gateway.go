@@ -83,7 +83,7 @@ func (g *gateway) adopt(cfg *config.Config, keys *auth.Keyring) {
 
 func (g *gateway) proxyOptions(cfg config.Routing) proxy.Options {
 	options := proxyOptions(cfg)
-	options.Local, options.Hooks = g.content.findLocal, g.hooks
+	options.Local, options.Hooks, options.UserAgent = g.content.findLocal, g.hooks, "quadrate/"+version
 	return options
 }
 

@@ -42,7 +42,11 @@ def main() -> None:
     for name in ("bert-mean", "bert-cls"):
         model = load_embedder(options.models / name)
         write(options.out / f"{name}.json", embeddings(name, model, texts.EMBEDDERS))
-    for name, pairs in (("xlmr-rerank", texts.PAIRS), ("bert-classify", texts.CLASSIFY)):
+    for name, pairs in (
+        ("xlmr-rerank", texts.PAIRS),
+        ("bert-classify", texts.CLASSIFY),
+        ("xlmr-labels", texts.CLASSIFY),
+    ):
         write(options.out / f"{name}.json", logits(name, options.models / name, pairs))
 
 

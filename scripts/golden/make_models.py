@@ -7,6 +7,7 @@ its libraries. The same seed gives the same bytes.
   bert-cls       BERT embedder, cls pooling, a dense layer with tanh, float16
   xlmr-rerank    XLM-RoBERTa cross-encoder, pad id 1, positions from 2, bfloat16
   bert-classify  BERT classifier with three labels, tanh GELU, float16
+  xlmr-labels    XLM-RoBERTa classifier with four labels, of which a text may have several
 """
 
 import argparse
@@ -72,6 +73,7 @@ def main() -> None:
     make_bert_cls(out / "bert-cls", wordpiece)
     make_bert_classify(out / "bert-classify", wordpiece)
     make_xlmr_rerank(out / "xlmr-rerank", unigram)
+    make_xlmr_labels(out / "xlmr-labels", unigram)
     for folder in sorted(out.iterdir()):
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         print(f"{folder.name}: {size / 1000:.0f} kB")
@@ -141,7 +143,22 @@ def make_bert_classify(folder: Path, tokenizer: Tokenizer) -> None:
 
 
 def make_xlmr_rerank(folder: Path, tokenizer: Tokenizer) -> None:
-    config = TINY | {
+    config = xlmr_config(tokenizer, ["LABEL_0"]) | {"output_past": True}
+    start(folder, config, tokenizer, xlmr_tokenizer_config())
+    tensors = add_prefix(random_tensors(config, seed=4, dtype=ml_dtypes.bfloat16), "roberta.")
+    (folder / "model.safetensors").write_bytes(save_bfloat16(tensors))
+
+
+def make_xlmr_labels(folder: Path, tokenizer: Tokenizer) -> None:
+    config = xlmr_config(tokenizer, ["travel", "food", "science", "other"])
+    config |= {"num_hidden_layers": 2, "problem_type": "multi_label_classification"}
+    start(folder, config, tokenizer, xlmr_tokenizer_config())
+    tensors = add_prefix(random_tensors(config, seed=5, dtype=np.float16), "roberta.")
+    write_tensors(folder / "model.safetensors", tensors)
+
+
+def xlmr_config(tokenizer: Tokenizer, labels: list[str]) -> dict:
+    return TINY | {
         "model_type": "xlm-roberta",
         "architectures": ["XLMRobertaForSequenceClassification"],
         "vocab_size": tokenizer.get_vocab_size(),
@@ -151,11 +168,13 @@ def make_xlmr_rerank(folder: Path, tokenizer: Tokenizer) -> None:
         "bos_token_id": 0,
         "pad_token_id": 1,
         "eos_token_id": 2,
-        "id2label": {"0": "LABEL_0"},
-        "label2id": {"LABEL_0": 0},
-        "output_past": True,
+        "id2label": {str(index): label for index, label in enumerate(labels)},
+        "label2id": {label: index for index, label in enumerate(labels)},
     }
-    tokenizer_config = {
+
+
+def xlmr_tokenizer_config() -> dict:
+    return {
         "tokenizer_class": "XLMRobertaTokenizer",
         "bos_token": "<s>",
         "cls_token": "<s>",
@@ -166,9 +185,6 @@ def make_xlmr_rerank(folder: Path, tokenizer: Tokenizer) -> None:
         "mask_token": "<mask>",
         "model_max_length": 128,
     }
-    start(folder, config, tokenizer, tokenizer_config)
-    tensors = add_prefix(random_tensors(config, seed=4, dtype=ml_dtypes.bfloat16), "roberta.")
-    (folder / "model.safetensors").write_bytes(save_bfloat16(tensors))
 
 
 def bert_config(tokenizer: Tokenizer, architectures: list[str]) -> dict:

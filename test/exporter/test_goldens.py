@@ -14,7 +14,8 @@ from quadrate_export.samples import Sample, load_tokenizer
 
 MINILM = Path(__file__).resolve().parents[2] / "var/src/all-MiniLM-L6-v2"
 SOURCES = {"minilm": MINILM} | {
-    name: TESTDATA / "models" / name for name in ("bert-mean", "bert-cls", "bert-classify", "xlmr-rerank")
+    name: TESTDATA / "models" / name
+    for name in ("bert-mean", "bert-cls", "bert-classify", "xlmr-rerank", "xlmr-labels")
 }
 
 

@@ -13,7 +13,8 @@ func (s *scanner) count() (int, error) {
 	if s.peek() != '[' {
 		return 0, s.unexpected("a list of numbers")
 	}
-	at, data, n := s.pos+1, s.data, 0
+	data := s.data
+	at, n := fractions(data, s.pos+1)
 	for {
 		next := plainNumber(data, at)
 		if next < 0 {
@@ -26,7 +27,9 @@ func (s *scanner) count() (int, error) {
 		}
 		n++
 		if at < len(data) && data[at] == ',' {
-			at++
+			more := 0
+			at, more = fractions(data, at+1)
+			n += more
 			continue
 		}
 		if at = skipSpace(data, at); at < len(data) && data[at] == ',' {
@@ -41,6 +44,33 @@ func (s *scanner) count() (int, error) {
 	}
 	s.pos++
 	return n, nil
+}
+
+// fractions takes numbers as vectors have them, between -1 and 1, as long as each is followed by
+// a comma and another byte: "-0.0123,". It returns where it stopped and how many it took. Signs
+// come at random, so they are stepped over by arithmetic, for which there is nothing to foresee.
+func fractions(data []byte, at int) (next, n int) {
+	const longest = 32 // sign, "0.", sixteen digits, and what eight bytes at once may reach
+	for len(data)-at >= longest {
+		other := int(data[at] ^ '-')
+		p := at + 1 - int(uint64(-other)>>63)
+		if data[p] != '0' || data[p+1] != '.' {
+			break
+		}
+		p += 2
+		stop := noDigits(binary.LittleEndian.Uint64(data[p:]) ^ zeros)
+		if stop == 0 {
+			p += 8
+			stop = noDigits(binary.LittleEndian.Uint64(data[p:]) ^ zeros)
+		}
+		p += bits.TrailingZeros64(stop) >> 3
+		if data[p] != ',' || data[p-1] == '.' {
+			break
+		}
+		at = p + 1
+		n++
+	}
+	return at, n
 }
 
 // countSlowly takes one number that is not plain, with the space before it. It returns -1 at the

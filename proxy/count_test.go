@@ -63,11 +63,11 @@ func unitText(r *rand.Rand, n int, scale float64) string {
 }
 
 // Vectors that are not measured go through as they are, unless a measured one is not of norm 1.
-func TestOneInEightVectorsIsMeasured(t *testing.T) {
+func TestAFewVectorsAreMeasured(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	take := func(scale func(i int) float64) embedded {
-		v := newVectors(20, models.FormNumbers)
-		for i := range 20 {
+		v := newVectors(40, models.FormNumbers)
+		for i := range 40 {
 			c, err := v.take(&scanner{data: []byte(unitText(r, 64, scale(i)))}, v.length())
 			require.NoError(t, err)
 			require.NoError(t, v.put(i, c))
@@ -76,7 +76,7 @@ func TestOneInEightVectorsIsMeasured(t *testing.T) {
 		require.NoError(t, v.finish(&models.EmbedRequest{Form: models.FormNumbers}, &result))
 		return result
 	}
-	require.Len(t, take(func(int) float64 { return 1 }).Literals, 20)
+	require.Len(t, take(func(int) float64 { return 1 }).Literals, 40)
 	off := take(func(int) float64 { return 3 })
 	require.Nil(t, off.Literals)
 	for _, vector := range off.Vectors {
@@ -86,7 +86,7 @@ func TestOneInEightVectorsIsMeasured(t *testing.T) {
 		}
 		require.InDelta(t, 1, squares, 1e-5)
 	}
-	require.Nil(t, take(func(i int) float64 { return map[bool]float64{true: 3, false: 1}[i == 16] }).Literals, "the seventeenth is measured")
+	require.Nil(t, take(func(i int) float64 { return map[bool]float64{true: 3, false: 1}[i == sampled] }).Literals, "one in so many is measured")
 }
 
 func BenchmarkCount(b *testing.B) {

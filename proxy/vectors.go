@@ -26,7 +26,7 @@ type vectors struct {
 }
 
 // sampled: one in so many vectors is measured where none is decoded.
-const sampled = 8
+const sampled = 32
 
 // cell is one vector: values, or the text of them in the answer.
 type cell struct {

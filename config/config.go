@@ -8,6 +8,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"path/filepath"
 	"slices"
 	"time"
@@ -39,6 +40,7 @@ type Config struct {
 	RateLimits RateLimits `key:"rate_limits" file:"files.rate_limits"`
 
 	sources []string
+	sums    map[string][sha256.Size]byte // of what was there of the sources
 }
 
 // Files names the files beside this one. The default of each may be absent, which is as good as

@@ -200,6 +200,8 @@ func TestBuiltInDefaults(t *testing.T) {
 	dir := workspace(t, map[string]string{DefaultFile: minimal})
 	cfg, err := Load(LoadOptions{Dir: dir})
 	require.NoError(t, err)
+	require.Len(t, cfg.sums, 1)
+	cfg.sums = nil
 	require.Equal(t, &Config{
 		File:      DefaultFile,
 		ModelsDir: filepath.Join(dir, "var/models"),

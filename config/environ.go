@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -48,8 +47,8 @@ func (e environment) first(names []string) (variable, bool) {
 	return variable{}, false
 }
 
-func readEnvironment(opts LoadOptions, problems *LoadError) environment {
-	env := readDotEnv(filepath.Join(opts.Dir, dotEnv), problems)
+func (l *loader) readEnvironment(opts LoadOptions) environment {
+	env := l.readDotEnv(filepath.Join(l.dir, dotEnv))
 	own := environment{}
 	for _, assignment := range opts.Environ {
 		name, value, _ := strings.Cut(assignment, "=")
@@ -63,18 +62,18 @@ func readEnvironment(opts LoadOptions, problems *LoadError) environment {
 }
 
 // readDotEnv reads a .env file; none is as good as an empty one.
-func readDotEnv(path string, problems *LoadError) environment {
+func (l *loader) readDotEnv(path string) environment {
 	env := environment{}
-	text, err := os.ReadFile(path)
+	text, err := l.readSource(path)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			problems.add(origin{file: dotEnv}, "", "cannot be read: %v", errors.Unwrap(err))
+			l.problems.add(origin{file: dotEnv}, "", "cannot be read: %v", err)
 		}
 		return env
 	}
 	values, err := parseDotEnv(string(text))
 	if err != nil {
-		problems.add(origin{file: dotEnv, line: brokenLine(string(text))}, "", "is not NAME=value")
+		l.problems.add(origin{file: dotEnv, line: brokenLine(string(text))}, "", "is not NAME=value")
 		return env
 	}
 	for name, value := range values {

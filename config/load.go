@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/viper"
@@ -42,8 +44,10 @@ type loader struct {
 	// YAML of the right kind.
 	files    map[string]string
 	readable map[string]bool
-	// sources lists, as absolute paths, what was read or would be if it were there.
+	// sources lists, as absolute paths, what was read or would be if it were there; sums are of
+	// the content of what was.
 	sources  []string
+	sums     map[string][sha256.Size]byte
 	layers   *viper.Viper
 	settings map[string]setting // of the files, and what replaced names set over them
 	// defaults holds, by a field's path, what is in place of its own default.
@@ -59,8 +63,8 @@ func Load(opts LoadOptions) (*Config, error) {
 		return nil, fmt.Errorf("config: working directory: %w", err)
 	}
 	l := &loader{dir: dir, layers: viper.New(), settings: map[string]setting{}, files: map[string]string{},
-		readable: map[string]bool{}, defaults: map[string]any{}, sources: []string{filepath.Join(dir, dotEnv)}}
-	l.env = readEnvironment(opts, &l.problems)
+		readable: map[string]bool{}, defaults: map[string]any{}, sums: map[string][sha256.Size]byte{}}
+	l.env = l.readEnvironment(opts)
 	l.env.checkNames(&l.problems)
 	l.readable[""] = l.readMain(opts.File)
 	l.readLayers(documents[0])
@@ -79,7 +83,7 @@ func Load(opts LoadOptions) (*Config, error) {
 	}
 	l.resolvePaths(cfg)
 	trimURLs(cfg.Routing.Upstreams)
-	cfg.sources = l.sources
+	cfg.sources, cfg.sums = l.sources, l.sums
 	return cfg, nil
 }
 
@@ -110,8 +114,7 @@ func (l *loader) readMain(flag string) bool {
 		name, namedBy = DefaultFile, ""
 	}
 	l.files[""] = name
-	l.sources = append(l.sources, l.abs(name))
-	text, err := readBounded(l.abs(name))
+	text, err := l.readSource(l.abs(name))
 	if err != nil {
 		l.problems.add(origin{file: name}, "", "cannot be read: %v; %s", err, fileHint(l.dir, namedBy))
 		return false
@@ -128,8 +131,7 @@ func (l *loader) readBeside(d document) bool {
 	if name == "" {
 		return true
 	}
-	l.sources = append(l.sources, l.abs(name))
-	text, err := readBounded(l.abs(name))
+	text, err := l.readSource(l.abs(name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && named.from == (origin{}):
 		return true
@@ -150,6 +152,18 @@ func fileHint(dir, namedBy string) string {
 		return fmt.Sprintf("it is looked for in %s: start the server elsewhere, or name another file with -config or %s", dir, configName)
 	}
 	return namedBy + " names it"
+}
+
+// readSource reads a file that the configuration is made of.
+func (l *loader) readSource(path string) ([]byte, error) {
+	if !slices.Contains(l.sources, path) {
+		l.sources = append(l.sources, path)
+	}
+	text, err := readBounded(path)
+	if err == nil {
+		l.sums[path] = sha256.Sum256(text)
+	}
+	return text, err
 }
 
 func readBounded(path string) ([]byte, error) {

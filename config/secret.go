@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 )
@@ -21,10 +20,7 @@ func (l *loader) secret(text string) (string, error) {
 	case name == "":
 		return "", errors.New("has no path behind its file: prefix")
 	}
-	if path := l.abs(name); !slices.Contains(l.sources, path) {
-		l.sources = append(l.sources, path)
-	}
-	content, err := readBounded(l.abs(name))
+	content, err := l.readSource(l.abs(name))
 	if err != nil {
 		return "", fmt.Errorf("is in the file %s, which cannot be read: %w", name, err)
 	}

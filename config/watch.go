@@ -21,33 +21,37 @@ const (
 	longest = time.Second
 )
 
-// Watch calls changed whenever the content of one of the files has changed, until ctx ends;
-// then it returns nil. An error says that the files cannot be watched, now or any more.
+// Watch calls changed whenever the content of one of a configuration's sources has changed since
+// the configuration was read, until ctx ends; then it returns nil. An error says that the files
+// cannot be watched, now or any more.
 //
 // It watches the files' folders, and those that links lead to, not the files: an editor puts a
 // new file in the old one's place, and Kubernetes turns a link of a folder's. A file that is not
 // there may come. Several changes in a row are one, and a file that is written anew with the same
 // content has not changed.
-func Watch(ctx context.Context, files []string, changed func()) error {
-	return watch(ctx, files, changed, func() {})
+func Watch(ctx context.Context, cfg *Config, changed func()) error {
+	return watch(ctx, &watched{files: cfg.sources, seen: cfg.sums}, changed, func() {})
 }
 
-// watch calls set when changes are seen from now on.
-func watch(ctx context.Context, files []string, changed, set func()) error {
+// watch calls set when all changes are seen from now on.
+func watch(ctx context.Context, t *watched, changed, set func()) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("config: watching files: %w", err)
 	}
 	defer w.Close() //nolint:errcheck // nothing is lost
-	t := &watched{files: files, add: w.Add}
-	if _, err := t.look(); err != nil {
+	t.add = w.Add
+	differs, err := t.look()
+	if err != nil {
 		return err
+	}
+	if differs {
+		changed()
 	}
 	set()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	debounce(ctx, w.Events, w.Errors, func() {
-		var differs bool
 		if differs, err = t.look(); err != nil {
 			cancel()
 		} else if differs {

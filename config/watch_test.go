@@ -61,6 +61,15 @@ func TestDebounceEndsWithTheEvents(t *testing.T) {
 	debounce(t.Context(), events, nil, func() { t.Error("looked") })
 }
 
+// seen knows files as they are.
+func seen(t *testing.T, files ...string) *watched {
+	t.Helper()
+	w := &watched{files: files, add: func(string) error { return nil }}
+	_, err := w.look()
+	require.NoError(t, err)
+	return w
+}
+
 // watching watches files and returns a channel that has a value for each change. All of them
 // must have been taken at the end.
 func watching(t *testing.T, files ...string) <-chan struct{} {
@@ -68,7 +77,7 @@ func watching(t *testing.T, files ...string) <-chan struct{} {
 	changes, done, set := make(chan struct{}, 100), make(chan error, 1), make(chan struct{})
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		done <- watch(ctx, files, func() { changes <- struct{}{} }, func() { close(set) })
+		done <- watch(ctx, seen(t, files...), func() { changes <- struct{}{} }, func() { close(set) })
 	}()
 	<-set
 	t.Cleanup(func() {
@@ -106,7 +115,7 @@ func TestWatchSeesWhatIsWrittenInPlace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.yaml")
 	put(t, file, "one")
 	ctx, cancel := context.WithCancel(t.Context())
-	require.NoError(t, watch(ctx, []string{file}, cancel, func() {
+	require.NoError(t, watch(ctx, seen(t, file), cancel, func() {
 		require.NoError(t, os.WriteFile(file, []byte("two"), 0o600))
 	}))
 }
@@ -166,7 +175,28 @@ func TestSameContentIsNoChange(t *testing.T) {
 func TestWatchEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.NoError(t, Watch(ctx, []string{filepath.Join(t.TempDir(), "a")}, func() { t.Error("changed") }))
+	require.NoError(t, Watch(ctx, mustLoad(t, minimal), func() { t.Error("changed") }))
+}
+
+// What has changed since the configuration was read, before it was watched, is a change.
+func TestWatchBeginsWhereTheConfigurationWasRead(t *testing.T) {
+	dir := workspace(t, map[string]string{DefaultFile: minimal, ".env": "A=1", "secret": "x"})
+	cfg, err := Load(LoadOptions{Dir: dir, Environ: []string{"QUADRATE_RATE_LIMITS_STORE=file:secret"}})
+	require.ErrorContains(t, err, "store")
+	require.Nil(t, cfg)
+	put(t, filepath.Join(dir, "secret"), "redis://localhost")
+	for _, name := range []string{DefaultFile, ".env", "secret", "configs/routing.yaml"} {
+		cfg, err = Load(LoadOptions{Dir: dir, Environ: []string{"QUADRATE_RATE_LIMITS_STORE=file:secret"}})
+		require.NoError(t, err)
+		file, err := os.OpenFile(filepath.Join(dir, name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		require.NoError(t, err)
+		_, err = file.WriteString("\n")
+		require.NoError(t, err)
+		require.NoError(t, file.Close())
+		ctx, cancel := context.WithCancel(t.Context())
+		require.NoError(t, Watch(ctx, cfg, cancel), name)
+		require.NoError(t, t.Context().Err())
+	}
 }
 
 func TestWatchThatCannot(t *testing.T) {

@@ -174,11 +174,11 @@ func (g *gateway) commit(cfg *config.Config, x *exchange, p *proxy.Proxy) error 
 	return nil
 }
 
-// sources are the files of the configuration in force.
-func (g *gateway) sources() []string {
+// inForce is the configuration in force.
+func (g *gateway) inForce() *config.Config {
 	g.change.Lock()
 	defer g.change.Unlock()
-	return g.cfg.Sources()
+	return g.cfg
 }
 
 // retire closes local models and a proxy, if it is not nil, once the requests that have begun

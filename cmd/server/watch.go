@@ -33,13 +33,13 @@ func (p *program) watch(ctx context.Context) (stop func()) {
 // watchFiles reloads until ctx ends or until a reload has named other files.
 func (p *program) watchFiles(ctx context.Context, hup <-chan os.Signal) {
 	ctx, cancel := context.WithCancel(ctx)
-	files := p.gateway.sources()
+	cfg := p.gateway.inForce()
 	changed := make(chan struct{}, 1)
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
 	group.Go(func() {
-		err := config.Watch(ctx, files, func() {
+		err := config.Watch(ctx, cfg, func() {
 			select {
 			case changed <- struct{}{}:
 			default: // a reload is due already
@@ -57,7 +57,7 @@ func (p *program) watchFiles(ctx context.Context, hup <-chan os.Signal) {
 		case <-changed:
 		}
 		_, _ = p.gateway.reload(ctx) // it has been logged, counted and noted
-		if !slices.Equal(files, p.gateway.sources()) {
+		if !slices.Equal(cfg.Sources(), p.gateway.inForce().Sources()) {
 			return
 		}
 	}

@@ -83,11 +83,11 @@ func (p *program) stopTracing() error {
 	return nil
 }
 
-// storeChanged tells that the shared store of rate limits was lost or is back.
+// storeChanged tells that the shared store of rate limits was found or lost.
 func (p *program) storeChanged(available bool, err error) {
 	p.metrics.SetLimitStore(available)
 	if available {
-		p.log.Info("rate limits are shared through their store again")
+		p.log.Info("rate limits are shared through their store")
 		return
 	}
 	p.log.Warn("the store of rate limits is away: this server allows its own share", "error", err)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -14,7 +15,7 @@ func (s *scanner) count() (int, error) {
 		return 0, s.unexpected("a list of numbers")
 	}
 	data := s.data
-	at, n := fractions(data, s.pos+1)
+	at, n := quarters(data, s.pos+1)
 	for {
 		next := plainNumber(data, at)
 		if next < 0 {
@@ -28,7 +29,7 @@ func (s *scanner) count() (int, error) {
 		n++
 		if at < len(data) && data[at] == ',' {
 			more := 0
-			at, more = fractions(data, at+1)
+			at, more = fractions(data, at+1, len(data))
 			n += more
 			continue
 		}
@@ -46,31 +47,89 @@ func (s *scanner) count() (int, error) {
 	return n, nil
 }
 
-// fractions takes numbers as vectors have them, between -1 and 1, as long as each is followed by
-// a comma and another byte: "-0.0123,". It returns where it stopped and how many it took. Signs
+// fraction takes a number as vectors have them, between -1 and 1, that is followed by a comma and
+// more text: "-0.0123,". It returns where the next one begins, or at when there is none. Signs
 // come at random, so they are stepped over by arithmetic, for which there is nothing to foresee.
-func fractions(data []byte, at int) (next, n int) {
+func fraction(data []byte, at int) int {
 	const longest = 32 // sign, "0.", sixteen digits, and what eight bytes at once may reach
-	for len(data)-at >= longest {
-		other := int(data[at] ^ '-')
-		p := at + 1 - int(uint64(-other)>>63)
-		if data[p] != '0' || data[p+1] != '.' {
+	if len(data)-at < longest {
+		return at
+	}
+	other := int(data[at] ^ '-')
+	p := at + 1 - int(uint64(-other)>>63)
+	if data[p] != '0' || data[p+1] != '.' {
+		return at
+	}
+	p += 2
+	stop := noDigits(binary.LittleEndian.Uint64(data[p:]) ^ zeros)
+	if stop == 0 {
+		p += 8
+		stop = noDigits(binary.LittleEndian.Uint64(data[p:]) ^ zeros)
+	}
+	p += bits.TrailingZeros64(stop) >> 3
+	if data[p] != ',' || data[p-1] == '.' {
+		return at
+	}
+	return p + 1
+}
+
+// fractions takes such numbers up to end, or as long as there are any.
+func fractions(data []byte, at, end int) (next, n int) {
+	for at < end {
+		next := fraction(data, at)
+		if next == at {
 			break
 		}
-		p += 2
-		stop := noDigits(binary.LittleEndian.Uint64(data[p:]) ^ zeros)
-		if stop == 0 {
-			p += 8
-			stop = noDigits(binary.LittleEndian.Uint64(data[p:]) ^ zeros)
-		}
-		p += bits.TrailingZeros64(stop) >> 3
-		if data[p] != ',' || data[p-1] == '.' {
-			break
-		}
-		at = p + 1
+		at = next
 		n++
 	}
 	return at, n
+}
+
+// quarters is fractions for a whole list: where a number begins is known only when the one before
+// has been read, so four places are read at a time, each from a comma on up to where the next
+// began. What it has taken is the list up to next.
+func quarters(data []byte, at int) (next, n int) {
+	const parts, worthwhile = 4, 512
+	length := bytes.IndexByte(data[at:], ']')
+	if length < worthwhile {
+		return at, 0
+	}
+	var from, to [parts]int
+	from[0] = at
+	for i := 1; i < parts; i++ {
+		middle := at + i*length/parts
+		comma := bytes.IndexByte(data[middle:at+length], ',')
+		if comma < 0 {
+			return at, 0
+		}
+		from[i] = middle + comma + 1
+		to[i-1] = from[i]
+	}
+	to[parts-1] = at + length
+	a, b, c, d := from[0], from[1], from[2], from[3]
+	for a < to[0] && b < to[1] && c < to[2] && d < to[3] {
+		a2, b2, c2, d2 := fraction(data, a), fraction(data, b), fraction(data, c), fraction(data, d)
+		if a2 == a || b2 == b || c2 == c || d2 == d {
+			break
+		}
+		a, b, c, d = a2, b2, c2, d2
+		n++
+	}
+	return finish(data, [parts]int{a, b, c, d}, to, n)
+}
+
+// finish takes what is left of each part, from where each has taken n numbers, and joins the
+// parts up to the first that could not be taken whole.
+func finish(data []byte, at, to [4]int, each int) (next, n int) {
+	for i := range at {
+		end, more := fractions(data, at[i], to[i])
+		next, n = end, n+each+more
+		if end != to[i] {
+			break
+		}
+	}
+	return next, n
 }
 
 // countSlowly takes one number that is not plain, with the space before it. It returns -1 at the

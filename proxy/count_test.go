@@ -37,6 +37,15 @@ func TestCountingSeesWhatReadingSees(t *testing.T) {
 			counted(t, text)
 		}
 	}
+	// Long lists, which are taken at several places at once, with something else anywhere.
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 400 {
+		text := []byte(unitText(r, 60+r.IntN(80), 1))
+		for range r.IntN(3) {
+			text[r.IntN(len(text))] = "0123456789.,-eE+] [x"[r.IntN(20)]
+		}
+		counted(t, string(text))
+	}
 	for _, text := range []string{"[]", "[ ]", "[", "", "x", "[1,]", "[,]", "[" + strings.Repeat(" ", 60) + "]", "[]" + strings.Repeat(" ", 60)} {
 		counted(t, text)
 	}

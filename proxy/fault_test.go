@@ -122,6 +122,8 @@ func TestFaultsOfEachServer(t *testing.T) {
 		{TypeJina, opEmbed, 422, `{"detail":"Model x not found"}`, "no model at model"},
 		{TypeJina, opEmbed, 400, `{"detail":"[ValidationError] Single text cannot exceed 8194 tokens. 9000 tokens given."}`, "too long at input"},
 		{TypeJina, opEmbed, 422, `{"detail":[{"loc":["body","input"],"msg":"field required"}]}`, "invalid"},
+		{TypeJina, opEmbed, 400, quadrateError("context_length_exceeded", "input"), "too long at input"},
+		{TypeInfinity, opEmbed, 400, quadrateError("context_length_exceeded", "input"), "too long at input"},
 		{TypeJina, opEmbed, 429, `{"detail":"slow down"}`, "busy +"},
 
 		{TypeQuadrate, opEmbed, 400, quadrateError("context_length_exceeded", "input[3]"), "too long at input[3]"},

@@ -84,7 +84,7 @@ func (s *scanner) labelledData(inputs int, known []string, result *models.Classi
 	return err
 }
 
-func (infinity) fault(_ operation, r *response) fault {
+func (infinity) fault(op operation, r *response) fault {
 	p := readProblem(r)
 	if p.status == http.StatusBadRequest {
 		switch {
@@ -92,6 +92,8 @@ func (infinity) fault(_ operation, r *response) fault {
 			return p.noTask()
 		case p.has("invalid model"):
 			return p.noModel()
+		case p.long(): // of servers that speak its API; itself it cuts
+			return p.tooLong(op)
 		case p.has("dimension"):
 			return fault{err: p.quoted(models.KindInvalid).At("dimensions")}
 		}

@@ -75,7 +75,7 @@ func (jina) fault(op operation, r *response) fault {
 	switch {
 	case p.status == http.StatusNotFound && p.has("model"), refused && p.has("model") && p.has("not found", "does not exist", "invalid model", "does not match any of the expected"):
 		return p.noModel()
-	case refused && p.has("exceed") && p.has("token", "length"):
+	case refused && (p.has("exceed") && p.has("token", "length") || p.long()):
 		return p.tooLong(op)
 	case refused && p.has("task"):
 		return fault{err: p.quoted(models.KindInvalid).At("prompt_name")}

@@ -54,6 +54,7 @@ func (s *Server) cohereEmbed(version int) handler {
 			return relabel(err, e.own)
 		}
 		x.answer(appendCohereEmbeddings(x.buffer(), version, &e, result))
+		result.Done()
 		return nil
 	}
 }

@@ -56,6 +56,7 @@ func (s *Server) answerEmbeddings(ctx context.Context, x *call, pathModel string
 		return err
 	}
 	x.answer(appendEmbeddings(x.buffer(), name, result, e.base64))
+	result.Done()
 	return nil
 }
 

@@ -34,6 +34,7 @@ func (s *Server) answerEmbed(ctx context.Context, x *call, data []byte) error {
 	}
 	x.teiHeaders(characters, result.Usage, result.Timing)
 	x.answer(appendVectors(x.buffer(), result))
+	result.Done()
 	return nil
 }
 

@@ -89,8 +89,18 @@ type EmbedResult struct {
 	// Vectors is: so many finite numbers, of the norm asked for as far as the model's server
 	// keeps its word.
 	Literals [][]byte
-	Usage    Usage
-	Timing   Timing
+	// Release, when not nil, gives back the memory that Literals lie in; see Done.
+	Release func()
+	Usage   Usage
+	Timing  Timing
+}
+
+// Done says that the result is not used any more. Whoever does not say so costs memory for a
+// while, and does nothing wrong.
+func (r EmbedResult) Done() {
+	if r.Release != nil {
+		r.Release()
+	}
 }
 
 // RerankRequest asks how well each document answers the query.

@@ -14,7 +14,7 @@ import (
 // reading makes a request's read of what takes the one value that an answer is.
 func reading(take func(s *scanner, r *response) error) func(*response) error {
 	return func(r *response) error {
-		s := &scanner{data: r.body}
+		s := &scanner{data: r.body, answer: r}
 		if err := take(s, r); err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (s *scanner) embeddings(req *models.EmbedRequest, result *embedded) error {
 	if err != nil {
 		return err
 	}
-	return v.finish(req, result)
+	return v.finish(s, req, result)
 }
 
 func (s *scanner) embedding(v *vectors) error {

@@ -101,17 +101,29 @@ func TestVectorsPassAsTextWhereTheFormIsTheSame(t *testing.T) {
 	require.Equal(t, [][]float32{{3}, {5}}, cut.Vectors)
 }
 
-func TestLiteralsAreNotTheAnswersMemory(t *testing.T) {
-	body := []byte(`[[0.6,0.8],[0,1]]`)
+// Literals lie in the answer, which is not given back before the result is done with.
+func TestLiteralsKeepTheAnswersMemory(t *testing.T) {
+	memory := newBuffer(1)
+	memory.bytes = append(memory.bytes, `[[0.6,0.8],[0,1]]`...)
 	req := models.EmbedRequest{Inputs: texts("a", "b"), Form: models.FormNumbers}
+	answer := &response{body: memory.bytes, header: http.Header{}, memory: memory}
 	var result embedded
 	r, err := tei{}.embed(call{}, &req, &result)
 	require.NoError(t, err)
-	require.NoError(t, r.read(&response{body: body, header: http.Header{}}))
-	for i := range body {
-		body[i] = 'x'
-	}
+	require.NoError(t, r.read(answer))
+	require.True(t, answer.held)
 	require.Equal(t, "[0.6,0.8]", string(result.Literals[0]))
+	require.NotEmpty(t, memory.bytes)
+	result.Done()
+	require.Empty(t, memory.bytes, "it is given back")
+	result.Done() // and not twice, for two others to take it
+
+	req.Form = models.FormVectors
+	decoded := &response{body: []byte(`[[0.6,0.8],[0,1]]`), header: http.Header{}, memory: newBuffer(1)}
+	r, err = tei{}.embed(call{}, &req, &result)
+	require.NoError(t, err)
+	require.NoError(t, r.read(decoded))
+	require.False(t, decoded.held)
 }
 
 func TestWrongVectorsAreRefused(t *testing.T) {
@@ -145,6 +157,7 @@ func TestWrongVectorsAreRefused(t *testing.T) {
 		{TypeOpenAI, `{"data":[{"index":0,"embedding":[0,1]},{"index":1,"embedding":"` + base64Of(1) + `"}]}`, "2 numbers at input[0] and 1 at input[1]"},
 		{TypeOpenAI, `{"data":[{"index":0,"embedding":"` + base64Of(float32(math.NaN())) + `"}]}`, errNotFinite.Error()},
 		{TypeOpenAI, `{"data":[{"index":0,"embedding":"AAAA!"}]}`, errBase64.Error()},
+		{TypeOpenAI, `{"data":[{"index":0,"embedding":"` + base64Of(1) + "\n" + `"}]}`, errBase64.Error()},
 		{TypeOpenAI, `{"data":[{"index":0,"embedding":"\u0041"}]}`, "not plain base64"},
 		{TypeOpenAI, `{"data":[{"index":0,"embedding":""}]}`, "a vector without numbers"},
 		{TypeCohere, `{"embeddings":{"int8":[[1],[1]]}}`, "lacks the vector of input[0]"},

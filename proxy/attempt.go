@@ -111,11 +111,15 @@ func (p *pool) exchange(outer, inner context.Context, e *endpoint, r *request, h
 		limit = min(limit, maxFault)
 	}
 	body, err := readBody(answer.Body, answer.ContentLength, limit)
-	defer body.release()
+	got := response{status: answer.StatusCode, header: answer.Header, body: body.bytes, memory: body}
+	defer func() {
+		if !got.held {
+			body.release()
+		}
+	}()
 	if err != nil && (ok || !errors.Is(err, errTooLarge)) {
 		return p.broken(outer, inner, err, a)
 	}
-	got := response{status: answer.StatusCode, header: answer.Header, body: body.bytes}
 	if !ok {
 		return p.faulty(r, &got)
 	}

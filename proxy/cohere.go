@@ -109,7 +109,7 @@ func (s *scanner) cohere(req *models.EmbedRequest, result *embedded) error {
 	if err != nil {
 		return err
 	}
-	return v.finish(req, result)
+	return v.finish(s, req, result)
 }
 
 // billed takes Cohere's meta.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -42,7 +43,7 @@ type request struct {
 	gone func() bool
 	// read takes an answer; its error says that the upstream answered wrongly, which counts as a
 	// failure of that address and is tried again elsewhere. response.body is good until read
-	// returns.
+	// returns, or as long as it is held.
 	read func(*response) error
 }
 
@@ -51,6 +52,18 @@ type response struct {
 	status int
 	header http.Header
 	body   []byte
+	// memory is what body lies in, and held that it is not to be given back when read returns.
+	memory *buffer
+	held   bool
+}
+
+// hold keeps body good beyond read, until what it returns is called.
+func (r *response) hold() (release func()) {
+	if r.memory == nil {
+		return nil
+	}
+	r.held = true
+	return sync.OnceFunc(r.memory.release)
 }
 
 // sender sends a request to an upstream, wherever and however often it takes. Its errors are

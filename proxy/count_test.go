@@ -82,7 +82,7 @@ func TestAFewVectorsAreMeasured(t *testing.T) {
 			require.NoError(t, v.put(i, c))
 		}
 		var result embedded
-		require.NoError(t, v.finish(&models.EmbedRequest{Form: models.FormNumbers}, &result))
+		require.NoError(t, v.finish(&scanner{}, &models.EmbedRequest{Form: models.FormNumbers}, &result))
 		return result
 	}
 	require.Len(t, take(func(int) float64 { return 1 }).Literals, 40)

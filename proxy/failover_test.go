@@ -33,6 +33,7 @@ func failovers(t *testing.T, w *world, local models.Entry, to ...string) (models
 			{Name: "other", Upstream: "c", Tasks: embedTask, Fallback: []string{"m"}},
 			{Name: "ranker", Upstream: "c", Tasks: []models.Task{models.TaskRerank}},
 			{Name: "wild-*", Upstream: "b", Tasks: embedTask, Fallback: []string{"m"}},
+			{Name: "*er*", Upstream: "c", Tasks: embedTask},
 		},
 		Local: func(name string) (models.Entry, error) {
 			if name == local.Name {

@@ -64,9 +64,11 @@ func TestAFamilyKnowsWhatItsUpstreamLists(t *testing.T) {
 		require.Equal(t, "one", e.Model.Info().Backend)
 		again, _ := f.Find("bge-m3")
 		require.Same(t, e.Model, again.Model)
-		_, found = f.Find("qwen:4b")
-		require.True(t, found)
-		for _, name := range []string{"blurb", "qwen:7b", "other", "chat"} {
+		for _, name := range []string{"qwen:4b", "bge-m3:latest"} {
+			_, found = f.Find(name)
+			require.True(t, found, name)
+		}
+		for _, name := range []string{"blurb", "qwen:7b", "qwen", "bge-m3:1", "other", "chat"} {
 			_, found = f.Find(name)
 			require.False(t, found, name)
 		}
@@ -253,4 +255,15 @@ func TestNextSharesWhatIsUnchanged(t *testing.T) {
 		require.NoError(t, ask(t.Context(), next.pools[0], 1))
 		require.NoError(t, next.Close(context.Background()))
 	})
+}
+
+// The list of this server is written without the tag, as the dialect does.
+func TestATagThatSaysNothingIsNoOtherModel(t *testing.T) {
+	d := dated{listing: listing{models: []listed{{name: "bge-m3"}}}, byName: map[string]int{"bge-m3": 0}}
+	for _, name := range []string{"bge-m3", "bge-m3:latest"} {
+		_, known := d.find(name, TypeOllama)
+		require.True(t, known, name)
+	}
+	_, known := d.find("bge-m3:latest", TypeVLLM)
+	require.False(t, known)
 }

@@ -309,3 +309,27 @@ func pointers(p *pool) []*endpoint {
 	defer p.mu.Unlock()
 	return slices.Clone(p.endpoints)
 }
+
+// A fault of ours while an answer is read leaves nothing taken: neither the place, nor the endpoint,
+// nor the trial.
+func TestAPanicLeavesNothingTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.at("http://s0", failing)
+		w.at("http://s1", ok)
+		p := openPool(t, quiet("one", urls(2)...), Hooks{}, w.seams())
+		synctest.Wait()
+		until(t, p, 0, "ejected")
+		w.at("http://s0", ok)
+		time.Sleep(20 * time.Second)
+		broken := &request{op: opEmbed, path: "/embed", body: []byte("[]"), read: func(*response) error { panic("ours") }}
+		require.PanicsWithValue(t, "ours", func() { _ = p.send(t.Context(), broken) })
+		for _, e := range inside(p) {
+			require.Zero(t, e.inFlight)
+			require.False(t, e.trial)
+		}
+		inFlight, _, _ := p.admission.counts()
+		require.Zero(t, inFlight)
+		until(t, p, 0, "ready")
+	})
+}

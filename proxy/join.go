@@ -28,6 +28,7 @@ func joinVectors(parts []embedded, form models.VectorForm) (models.EmbedResult, 
 		return parts[0].EmbedResult, nil
 	}
 	var all models.EmbedResult
+	var releases []func()
 	literal := true
 	for _, part := range parts {
 		if part.length != parts[0].length {
@@ -40,6 +41,7 @@ func joinVectors(parts []embedded, form models.VectorForm) (models.EmbedResult, 
 	for _, part := range parts {
 		if literal {
 			all.Literals = append(all.Literals, part.Literals...)
+			releases = append(releases, part.Release)
 			continue
 		}
 		for _, text := range part.Literals {
@@ -50,6 +52,16 @@ func joinVectors(parts []embedded, form models.VectorForm) (models.EmbedResult, 
 			all.Vectors = append(all.Vectors, values)
 		}
 		all.Vectors = append(all.Vectors, part.Vectors...)
+		part.Done()
+	}
+	if literal {
+		all.Release = func() {
+			for _, release := range releases {
+				if release != nil {
+					release()
+				}
+			}
+		}
 	}
 	return all, nil
 }

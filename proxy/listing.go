@@ -31,15 +31,20 @@ type dated struct {
 
 func (d *dated) fresh() bool { return d != nil && !d.at.IsZero() && time.Since(d.at) < listFresh }
 
-// find returns a model of the list. Ollama lists bge-m3:latest, and knows it as bge-m3, too.
+// untagged is a name without what Ollama does not need to be told.
+func untagged(name string, t Type) string {
+	if t != TypeOllama {
+		return name
+	}
+	return strings.TrimSuffix(name, latest)
+}
+
+// find returns a model of the list. Ollama knows what it lists as bge-m3:latest as bge-m3, too.
 func (d *dated) find(name string, t Type) (listed, bool) {
 	if d == nil {
 		return listed{}, false
 	}
-	i, ok := d.byName[name]
-	if !ok && t == TypeOllama && !strings.Contains(name[strings.LastIndexByte(name, '/')+1:], ":") {
-		i, ok = d.byName[name+":latest"]
-	}
+	i, ok := d.byName[untagged(name, t)]
 	if !ok {
 		return listed{}, false
 	}
@@ -69,7 +74,7 @@ func (p *pool) list(ctx context.Context) time.Duration {
 	}
 	next.byName = make(map[string]int, len(next.models))
 	for i, m := range next.models {
-		next.byName[m.name] = i
+		next.byName[untagged(m.name, p.opts.Type)] = i
 	}
 	p.listing.Store(&next)
 	return listEvery

@@ -493,3 +493,15 @@ func embedPath(t *testing.T, kind Type) string {
 	require.NoError(t, err)
 	return r.path
 }
+
+// A panic in a goroutine of ours would end the program.
+func TestAPanicOfAPartIsAnError(t *testing.T) {
+	err := scatter(t.Context(), []part{{0, 1}, {1, 2}}, func(_ context.Context, k int, _ part) error {
+		if k == 1 {
+			panic("ours")
+		}
+		return nil
+	})
+	require.Equal(t, models.KindInternal, models.KindOf(err))
+	require.ErrorContains(t, err, "panic: ours")
+}

@@ -242,7 +242,7 @@ func unbase64(text []byte, v []float32, keep bool, scratch *[]byte) ([]float32, 
 	var m measure
 	raw, err := base64.StdEncoding.Strict().AppendDecode((*scratch)[:0], text)
 	*scratch = raw
-	if err != nil || len(raw)%4 != 0 {
+	if err != nil || len(raw)%4 != 0 || len(text) != base64.StdEncoding.EncodedLen(len(raw)) { // line ends are passed over
 		return v, m, errBase64
 	}
 	for i := 0; i+4 <= len(raw); i += 4 {

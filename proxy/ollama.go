@@ -19,6 +19,9 @@ func (ollama) limits(operation) limits { return limits{} }
 
 func (ollama) probe() *request { return get("/api/version") }
 
+// latest is the tag of names without one.
+const latest = ":latest"
+
 func (ollama) list(found func(listing)) *request {
 	r := get("/api/tags")
 	r.read = func(answer *response) error {
@@ -34,7 +37,7 @@ func (ollama) list(found func(listing)) *request {
 		var l listing
 		for _, m := range tags.Models {
 			// A name without a tag is that of the latest.
-			l.models = append(l.models, listed{name: strings.TrimSuffix(m.Name, ":latest"), created: max(m.Modified.Unix(), 0)})
+			l.models = append(l.models, listed{name: strings.TrimSuffix(m.Name, latest), created: max(m.Modified.Unix(), 0)})
 		}
 		found(l)
 		return nil
@@ -87,7 +90,7 @@ func (s *scanner) ollama(req *models.EmbedRequest, result *embedded) error {
 	}
 	result.Usage.PromptTokens = max(result.Usage.PromptTokens, 0)
 	result.Timing.Run = time.Duration(max(total-max(load, 0), 0))
-	return v.finish(req, result)
+	return v.finish(s, req, result)
 }
 
 func (ollama) fault(op operation, r *response) fault {

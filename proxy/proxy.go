@@ -109,19 +109,21 @@ func (p *Proxy) pool(name string) *pool {
 	return p.pools[i]
 }
 
-// find returns a model for a fallback: one that has no fallbacks itself, so that nobody is asked
-// twice.
+// find returns a model for a fallback, in the order in which clients' names are looked up: one that
+// has no fallbacks itself, so that nobody is asked twice.
 func (p *Proxy) find(name string) (models.Entry, error) {
 	if e, ok := p.plain[name]; ok {
 		return e, nil
+	}
+	if p.opts.Local != nil {
+		if e, err := p.opts.Local(name); err == nil {
+			return e, nil
+		}
 	}
 	for _, f := range p.families {
 		if e, ok := f.find(name, true); ok {
 			return e, nil
 		}
-	}
-	if p.opts.Local != nil {
-		return p.opts.Local(name)
 	}
 	return models.Entry{}, models.Errorf(models.KindNotFound, "no model or upstream is called %.100q", name)
 }

@@ -68,7 +68,7 @@ func (quadrate) embedIDs(c call, req *models.EmbedRequest, result *embedded) (*r
 			return err
 		}
 		result.Usage, result.Timing = ownUsage(r)
-		return v.finish(req, result)
+		return v.finish(s, req, result)
 	})), nil
 }
 

@@ -49,8 +49,7 @@ func (p *pool) attempts(ctx context.Context, r *request) error {
 			return p.nobody()
 		}
 		tried = append(tried, e)
-		o := p.attempt(ctx, e, r, number)
-		p.settle(e, o.settled(trial, work))
+		o := p.try(ctx, e, r, number, trial, work)
 		if o.err == nil {
 			return nil
 		}
@@ -63,6 +62,12 @@ func (p *pool) attempts(ctx context.Context, r *request) error {
 		}
 		last = o.err
 	}
+}
+
+// try is an attempt with its account: the endpoint is left again even if reading the answer panics.
+func (p *pool) try(ctx context.Context, e *endpoint, r *request, number int, trial bool, work float64) (o outcome) {
+	defer func() { p.settle(e, o.settled(trial, work)) }()
+	return p.attempt(ctx, e, r, number)
 }
 
 // Backoff: the first retry waits up to pauseElsewhere, or pauseSame at an endpoint that has failed

@@ -16,6 +16,8 @@ type scanner struct {
 	data  []byte
 	pos   int
 	depth int
+	// answer is what data is the body of; nil where it is none's.
+	answer *response
 }
 
 // maxDepth is how deep lists and objects may be nested.

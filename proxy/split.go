@@ -3,6 +3,8 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,7 +68,7 @@ func scatter(ctx context.Context, parts []part, ask func(ctx context.Context, k 
 				if errs[k] = inner.Err(); errs[k] != nil {
 					continue
 				}
-				if errs[k] = ask(inner, k, parts[k]); errs[k] != nil {
+				if errs[k] = guard(func() error { return ask(inner, k, parts[k]) }); errs[k] != nil {
 					cancel()
 				}
 			}
@@ -74,6 +76,16 @@ func scatter(ctx context.Context, parts []part, ask func(ctx context.Context, k 
 	}
 	group.Wait()
 	return firstFailure(ctx, parts, errs)
+}
+
+// guard turns a panic, which would end the program where no caller can catch it, into an error.
+func guard(ask func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = models.Errorf(models.KindInternal, "").Because(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	return ask()
 }
 
 func firstFailure(ctx context.Context, parts []part, errs []error) error {

@@ -93,7 +93,7 @@ func (tei) embed(_ call, req *models.EmbedRequest, result *embedded) (*request, 
 			return err
 		}
 		result.Usage, result.Timing = teiUsage(r.header)
-		return v.finish(req, result)
+		return v.finish(s, req, result)
 	})), nil
 }
 

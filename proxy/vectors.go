@@ -121,7 +121,7 @@ func (v *vectors) check() error {
 }
 
 // finish makes the result. Vectors shorter than asked for are left for the model to refuse.
-func (v *vectors) finish(req *models.EmbedRequest, result *embedded) error {
+func (v *vectors) finish(s *scanner, req *models.EmbedRequest, result *embedded) error {
 	if err := v.check(); err != nil {
 		return err
 	}
@@ -133,6 +133,9 @@ func (v *vectors) finish(req *models.EmbedRequest, result *embedded) error {
 	}
 	if asIs {
 		result.Literals = v.literals()
+		if s.answer != nil {
+			result.Release = s.answer.hold()
+		}
 		return nil
 	}
 	list := make([][]float32, len(v.cells))
@@ -153,18 +156,11 @@ func (v *vectors) finish(req *models.EmbedRequest, result *embedded) error {
 	return nil
 }
 
-// literals copies the texts, which lie in the answer.
+// literals are the texts, which lie in the answer.
 func (v *vectors) literals() [][]byte {
-	size := 0
-	for _, c := range v.cells {
-		size += len(c.text)
-	}
-	room := make([]byte, 0, size)
 	list := make([][]byte, len(v.cells))
 	for i, c := range v.cells {
-		start := len(room)
-		room = append(room, c.text...)
-		list[i] = room[start:len(room):len(room)]
+		list[i] = c.text
 	}
 	return list
 }

@@ -202,6 +202,7 @@ func (p *pool) faulty(r *request, got *response) outcome {
 		err := p.errorf(models.KindUpstream, "it answered with a redirect (%d), which is not followed: see upstreams[].urls", got.status)
 		return outcome{err: err, verdict: verdictGood}
 	}
+	got.body = p.conceal(got.body)
 	f := p.dialect.fault(r.op, got)
 	o := outcome{again: f.again, verdict: verdictGood}
 	if f.sick {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -343,5 +344,28 @@ func TestCloseWaitsAndServesLateComers(t *testing.T) {
 		require.ErrorContains(t, err, `upstream "one": 1 requests are in flight`)
 		require.NoError(t, <-done)
 		require.NoError(t, ask(t.Context(), p.pools[0], 1))
+	})
+}
+
+// Some servers, and proxies before them, repeat a request's headers when they refuse it.
+func TestAnEchoedKeyGoesNoFurther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := newWorld(), log{}
+		u := quiet("one", "http://s0")
+		u.APIKey, u.Header = "sk-key/12345", http.Header{"X-Token": {"Token abc\"def-67890"}}
+		w.at("http://s0", func(r *http.Request) (*http.Response, error) {
+			body, err := json.Marshal([]any{r.Header, strings.ReplaceAll(r.Header.Get("Authorization"), "/", `\/`)})
+			require.NoError(t, err)
+			require.Contains(t, string(body), "sk-key/12345")
+			return answer(400, strings.ReplaceAll(string(body), `\\/`, `\/`))
+		})
+		p := openPool(t, u, l.hooks(), w.seams())
+		err := ask(t.Context(), p, 1)
+		requireKind(t, models.KindInvalid, "one", err)
+		for _, text := range []string{err.Error(), l.attempts[0].Err.Error()} {
+			require.Contains(t, text, "concealed")
+			require.NotContains(t, text, "12345")
+			require.NotContains(t, text, "67890")
+		}
 	})
 }

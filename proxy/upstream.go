@@ -38,6 +38,8 @@ type pool struct {
 	tls     *tls.Config
 	// header is that of every request. It is shared with the transports, which only read it.
 	header http.Header
+	// secrets are not to be in what others are told.
+	secrets [][]byte
 
 	admission admission
 	budget    budget
@@ -97,6 +99,7 @@ func newPool(u Upstream, o Options, s seams) (*pool, error) {
 		return nil, err
 	}
 	p.header = baseHeader(u, d, cmp.Or(o.UserAgent, "quadrate"))
+	p.secrets = secretsOf(u)
 	p.admission = admission{max: u.MaxInFlight, maxQueued: u.MaxQueued}
 	p.budget = budget{percent: u.RetryBudget}
 	for _, raw := range u.URLs {

@@ -27,7 +27,7 @@ func (x *call) findAny(asked string) (models.Entry, error) {
 	if asked != "" {
 		return x.find(asked, "")
 	}
-	if e, err := x.server.options.Catalog.Lookup(models.DefaultAlias); err == nil && x.mayUse(e) {
+	if e, ok := x.server.options.Catalog.Default(); ok && x.mayUse(e) {
 		return e, nil
 	}
 	var first error

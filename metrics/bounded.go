@@ -1,6 +1,9 @@
 package metrics
 
-import "sync"
+import (
+	"sync"
+	"unicode/utf8"
+)
 
 // defaultNames is how many values a label may have that is not listed in the configuration.
 const defaultNames = 1000
@@ -18,10 +21,17 @@ type bounded struct {
 
 func newBounded(limit int) *bounded { return &bounded{limit: limit, names: map[string]struct{}{}} }
 
-// label is name, or otherNames. The empty name is always itself.
+// maxLabel bounds the bytes of a value.
+const maxLabel = 512
+
+// label is name, or otherNames. The empty name is always itself. What is not UTF-8 would make
+// Prometheus' client panic.
 func (b *bounded) label(name string) string {
-	if name == "" {
+	switch {
+	case name == "":
 		return name
+	case len(name) > maxLabel || !utf8.ValidString(name):
+		return otherNames
 	}
 	b.mu.RLock()
 	_, known := b.names[name]

@@ -132,6 +132,17 @@ func TestModelsAreBounded(t *testing.T) {
 	require.Contains(t, out, `quadrate_requests_total{model="",route="/embed",status="404"} 1`)
 }
 
+func TestWhatIsNoLabelIsOther(t *testing.T) {
+	m := New("v1")
+	for _, name := range []string{"bad\xff", strings.Repeat("n", maxLabel+1)} {
+		m.ObserveRequest(Request{Route: "/embed", Model: name, Status: 200, Tokens: 1})
+		m.ObserveFallback(name, name)
+	}
+	out := scrape(t, m)
+	require.Contains(t, out, `quadrate_requests_total{model="other",route="/embed",status="200"} 2`)
+	require.Contains(t, out, `quadrate_upstream_fallbacks_total{from="other",to="other"} 2`)
+}
+
 func TestAttemptsAreCounted(t *testing.T) {
 	m := New("v1")
 	m.ObserveAttempt(Attempt{Upstream: "tei", Op: "embed", Kind: "upstream", Duration: time.Second})

@@ -3,7 +3,10 @@ package models
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
+	"unicode"
+	"unicode/utf8"
 )
 
 // DefaultAlias is the alias of the model that answers requests which name none.
@@ -100,6 +103,15 @@ func (c *Catalog) Listed() []Entry {
 	return list
 }
 
+// maxName bounds, in bytes, the names that families are asked for.
+const maxName = 256
+
+// plausible reports whether a family may be asked for a name. One that takes any name would make
+// labels, headers and lines of a log of whatever a client sends.
+func plausible(name string) bool {
+	return len(name) <= maxName && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
 // Lookup finds an entry by name or alias, or fails with KindNotFound.
 func (c *Catalog) Lookup(name string) (Entry, error) {
 	if t := c.table.Load(); t != nil {
@@ -107,12 +119,29 @@ func (c *Catalog) Lookup(name string) (Entry, error) {
 			return t.entries[i], nil
 		}
 		for _, family := range t.families {
+			if !plausible(name) {
+				break
+			}
 			if e, ok := family.Find(name); ok {
 				return e, nil
 			}
 		}
 	}
 	return Entry{}, Errorf(KindNotFound, "no model is called %.100q; GET /v1/models lists those there are", name).At("model")
+}
+
+// Default finds the entry that is called "default". Families are not asked: one that takes any
+// name would take this one, too.
+func (c *Catalog) Default() (Entry, bool) {
+	t := c.table.Load()
+	if t == nil {
+		return Entry{}, false
+	}
+	i, ok := t.byName[DefaultAlias]
+	if !ok {
+		return Entry{}, false
+	}
+	return t.entries[i], true
 }
 
 // Resolve is Lookup, except that an empty name stands for a default: the entry with the
@@ -122,7 +151,7 @@ func (c *Catalog) Resolve(name string, task Task) (Entry, error) {
 	if name != "" {
 		return c.Lookup(name)
 	}
-	if e, err := c.Lookup(DefaultAlias); err == nil && e.Does(task) {
+	if e, ok := c.Default(); ok && e.Does(task) {
 		return e, nil
 	}
 	var found *Entry

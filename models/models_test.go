@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,6 +142,43 @@ func TestFamiliesAreAskedAfterTheEntries(t *testing.T) {
 	require.NoError(t, c.Replace([]Entry{entry("z", StateReady, TaskEmbed)}))
 	_, err = c.Lookup("abc")
 	require.NoError(t, err, "Replace leaves families alone")
+}
+
+// anything serves every name, as a pattern does whose upstream cannot list its models.
+type anything struct{}
+
+func (anything) Find(name string) (Entry, bool) { return entry(name, StateReady, TaskEmbed), true }
+
+func (anything) Known() []Entry { return nil }
+
+func TestFamiliesAreNotAskedForWhatIsNoName(t *testing.T) {
+	c, err := NewCatalog(entry("a", StateReady, TaskRerank))
+	require.NoError(t, err)
+	require.NoError(t, c.ReplaceAll(c.Entries(), []Family{anything{}}))
+	for _, name := range []string{"org/größe-1", strings.Repeat("n", maxName)} {
+		_, err := c.Lookup(name)
+		require.NoError(t, err, "%q", name)
+	}
+	for _, name := range []string{"bad\xff", "two\nlines", "nul\x00", strings.Repeat("n", maxName+1)} {
+		_, err := c.Lookup(name)
+		require.Equal(t, KindNotFound, KindOf(err), "%q", name)
+	}
+}
+
+func TestAFamilyThatTakesAnyNameIsNotTheDefault(t *testing.T) {
+	c, err := NewCatalog(entry("a", StateReady, TaskRerank), entry("b", StateReady, TaskEmbed))
+	require.NoError(t, err)
+	require.NoError(t, c.ReplaceAll(c.Entries(), []Family{anything{}}))
+	_, ok := c.Default()
+	require.False(t, ok)
+	e, err := c.Resolve("", TaskEmbed)
+	require.NoError(t, err)
+	require.Equal(t, "b", e.Name)
+	e, err = c.Lookup(DefaultAlias)
+	require.NoError(t, err, "who asks for it gets it")
+	require.Equal(t, DefaultAlias, e.Name)
+	_, ok = (&Catalog{}).Default()
+	require.False(t, ok)
 }
 
 func TestClassifiersAndTokenizersAreFound(t *testing.T) {

@@ -14,21 +14,26 @@ type generations struct {
 	current atomic.Pointer[generation]
 }
 
+// A generation is done when its requests have ended and all earlier ones are done: a request that
+// began earlier may look up what is in force now.
 type generation struct {
-	// held counts the requests, and one for being the current generation. It never rises from 0.
+	// held counts the requests, one for being the current generation, and one for the generation
+	// before until that is done. It never rises from 0.
 	held atomic.Int64
 	done chan struct{}
+	// after is the next one, set before this is let go of as the current one.
+	after *generation
 }
 
 func newGenerations() *generations {
 	g := &generations{}
-	g.current.Store(newGeneration())
+	g.current.Store(newGeneration(1))
 	return g
 }
 
-func newGeneration() *generation {
+func newGeneration(held int64) *generation {
 	g := &generation{done: make(chan struct{})}
-	g.held.Store(1)
+	g.held.Store(held)
 	return g
 }
 
@@ -41,9 +46,11 @@ func (g *generations) begin() (end func()) {
 	}
 }
 
-// next begins another generation and returns the one before.
+// next begins another generation and returns the one before. It is called by one at a time.
 func (g *generations) next() *generation {
-	old := g.current.Swap(newGeneration())
+	old := g.current.Load()
+	old.after = newGeneration(2)
+	g.current.Store(old.after)
 	old.release()
 	return old
 }
@@ -61,8 +68,9 @@ func (g *generation) hold() bool {
 }
 
 func (g *generation) release() {
-	if g.held.Add(-1) == 0 {
+	for g != nil && g.held.Add(-1) == 0 {
 		close(g.done)
+		g = g.after
 	}
 }
 

@@ -40,6 +40,33 @@ func TestAGenerationEndsWithItsLastRequest(t *testing.T) {
 	})
 }
 
+// A request looks up what is in force when it does so, which may have come after it.
+func TestAGenerationEndsAfterAllEarlierOnes(t *testing.T) {
+	ended := func(g *generation) bool {
+		select {
+		case <-g.done:
+			return true
+		default:
+			return false
+		}
+	}
+	g := newGenerations()
+	slow := g.begin()
+	first := g.next()
+	other := g.begin()
+	second := g.next()
+	third := g.next()
+	other()
+	for _, old := range []*generation{first, second, third} {
+		require.False(t, ended(old), "the slow request may use what came meanwhile")
+	}
+	slow()
+	for _, old := range []*generation{first, second, third} {
+		require.True(t, ended(old))
+	}
+	require.True(t, ended(g.next()))
+}
+
 // What a request sees in force when it has begun is not closed before it ends.
 func TestNothingIsClosedUnderARequest(t *testing.T) {
 	type thing struct{ closed atomic.Bool }
@@ -52,6 +79,7 @@ func TestNothingIsClosedUnderARequest(t *testing.T) {
 		group.Go(func() {
 			for range 1000 {
 				end := g.begin()
+				runtime.Gosched()
 				used := inForce.Load()
 				runtime.Gosched()
 				if used.closed.Load() {

@@ -149,10 +149,26 @@ func newHTTP(ctx context.Context, e *endpoint, r *request, header http.Header) *
 	}
 	if r.body != nil {
 		h.ContentLength = int64(len(r.body))
-		h.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.body)), nil }
-		h.Body, _ = h.GetBody()
+		h.Body = io.NopCloser(bytes.NewReader(r.body))
+		h.GetBody = replay(r.body)
 	}
 	return h.WithContext(ctx)
+}
+
+// errReplayed ends an attempt whose second connection broke, too.
+var errReplayed = errors.New("the connection broke, and the one in its place")
+
+// replay gives the transport a body again, once: it would go through all idle connections, however
+// many break, and is not to do in an attempt what Retries and RetryBudget bound.
+func replay(body []byte) func() (io.ReadCloser, error) {
+	replayed := false
+	return func() (io.ReadCloser, error) {
+		if replayed {
+			return nil, errReplayed
+		}
+		replayed = true
+		return io.NopCloser(bytes.NewReader(body)), nil
+	}
 }
 
 // broken is the outcome of an attempt without a complete answer.

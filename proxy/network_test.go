@@ -348,3 +348,42 @@ func BenchmarkPool(b *testing.B) {
 
 // vector is about what one vector of 384 numbers is in base64.
 var vector = []byte(`"` + strings.Repeat("A", 2048) + `"`)
+
+// net/http sends a request again on each idle connection that breaks under it. What kills a
+// server's workers must not be sent to all of them by that.
+func TestAConnectionThatBreaksIsReplacedOnce(t *testing.T) {
+	const warm = 6
+	var got atomic.Int32
+	var killing atomic.Bool
+	together := make(chan struct{}, warm)
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !killing.Load() {
+			together <- struct{}{}
+			<-release
+			_, _ = io.WriteString(w, "[]")
+			return
+		}
+		got.Add(1)
+		_, _ = io.Copy(io.Discard, r.Body)
+		panic(http.ErrAbortHandler)
+	}))
+	t.Cleanup(server.Close)
+	u := quiet("one", server.URL)
+	u.Retries = -1
+	p := openPool(t, u, Hooks{}, onNetwork())
+	done := make(chan error)
+	for range warm {
+		go func() { done <- ask(t.Context(), p, 1) }()
+	}
+	for range warm {
+		<-together
+	}
+	close(release)
+	for range warm {
+		require.NoError(t, <-done)
+	}
+	killing.Store(true)
+	requireKind(t, models.KindUpstream, "one", ask(t.Context(), p, 1))
+	require.LessOrEqual(t, got.Load(), int32(2))
+}

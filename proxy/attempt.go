@@ -125,7 +125,11 @@ func (p *pool) exchange(outer, inner context.Context, e *endpoint, r *request, h
 	}
 	if r.read != nil {
 		if err := r.read(&got); err != nil {
-			return outcome{err: p.unreadable(err), again: true, verdict: verdictSick}
+			o := outcome{err: p.unreadable(err), again: true, verdict: verdictSick}
+			if r.foreign {
+				o.verdict = verdictNone
+			}
+			return o
 		}
 	}
 	if r.op != opProbe { // which servers answer without a key

@@ -39,6 +39,9 @@ type request struct {
 	header http.Header
 	// tokens estimates the work, for balancing.
 	tokens int
+	// foreign says that the request holds fields that nobody here knows: a wrong answer may be what
+	// they ask for, and is not held against the address.
+	foreign bool
 	// gone, when not nil, reports that nobody waits for the answer any more.
 	gone func() bool
 	// read takes an answer; its error says that the upstream answered wrongly, which counts as a

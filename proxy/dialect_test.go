@@ -204,6 +204,8 @@ func TestWhatAServerCannotBeToldIsRefused(t *testing.T) {
 		{[]Type{TypeOllama, TypeInfinity, TypeCohere, TypeJina}, embed(mixed), "input[1]", "does not take: send text"},
 		{[]Type{TypeVLLM, TypeOpenAI}, embed(mixed), "input[1]", "not both texts or both token ids"},
 		{[]Type{TypeQuadrate}, embed(models.EmbedRequest{Inputs: mixed.Inputs, InputType: "query"}), "input_type", "beside token ids"},
+		{[]Type{TypeVLLM, TypeInfinity, TypeOpenAI, TypeJina}, embed(models.EmbedRequest{Extra: extra(models.DialectOpenAI, "embed_dtype", `"float16"`)}), "embed_dtype", "or say float32"},
+		{[]Type{TypeVLLM}, embed(models.EmbedRequest{Extra: extra(models.DialectOpenAI, "embed_dtype", `"float32"`, "Endianness", `"big"`)}), "Endianness", "or say float32"},
 		{[]Type{TypeOllama, TypeInfinity, TypeJina}, embed(models.EmbedRequest{Truncate: models.TruncateStart}), "truncate", "cannot cut the start"},
 		{[]Type{TypeInfinity}, embed(models.EmbedRequest{Truncate: models.TruncateNone}), "truncate", "cannot be told to refuse"},
 		{[]Type{TypeInfinity, TypeCohere, TypeJina}, rerank(call{}, models.RerankRequest{Truncate: models.TruncateNone}), "truncate", "cannot be told to refuse"},

@@ -333,3 +333,20 @@ func TestAPanicLeavesNothingTaken(t *testing.T) {
 		until(t, p, 0, "ready")
 	})
 }
+
+// A client could otherwise take addresses from everybody else.
+func TestWhatUnknownFieldsAskForIsNotHeldAgainstAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.at("http://s0", always(200, "{"))
+		w.at("http://s1", always(200, "{"))
+		p := openPool(t, quiet("one", urls(2)...), Hooks{}, w.seams())
+		for range 50 {
+			err := p.send(t.Context(), &request{op: opEmbed, path: "/embed", body: []byte("[]"), foreign: true, read: wellFormed})
+			requireKind(t, models.KindUpstream, "one", err)
+		}
+		for _, e := range inside(p) {
+			require.Equal(t, "ready", e.state())
+		}
+	})
+}

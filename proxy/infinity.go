@@ -20,7 +20,7 @@ func (infinity) probe() *request { return get("/health") }
 func (infinity) list(found func(listing)) *request { return listOpenAI("/models", found) }
 
 func (infinity) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
-	for _, err := range []error{noPrompt(TypeInfinity, req.PromptName), noRaw(TypeInfinity, req.Raw), noIDs(TypeInfinity, req.Inputs), onlyCuts(TypeInfinity, req.Truncate)} {
+	for _, err := range []error{noPrompt(TypeInfinity, req.PromptName), noRaw(TypeInfinity, req.Raw), floatsOnly(TypeInfinity, req.Extra), noIDs(TypeInfinity, req.Inputs), onlyCuts(TypeInfinity, req.Truncate)} {
 		if err != nil {
 			return nil, err
 		}

@@ -20,7 +20,7 @@ func (jina) probe() *request { return nil }
 func (jina) list(func(listing)) *request { return nil }
 
 func (jina) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
-	for _, err := range []error{noIDs(TypeJina, req.Inputs), noStart(TypeJina, req.Truncate)} {
+	for _, err := range []error{noIDs(TypeJina, req.Inputs), floatsOnly(TypeJina, req.Extra), noStart(TypeJina, req.Truncate)} {
 		if err != nil {
 			return nil, err
 		}

@@ -151,12 +151,13 @@ var scoreKinds = []models.ScoreKind{models.ScoreSigmoid, models.ScoreCosine, mod
 // kindOf says what scores are where the dialect cannot: vLLM answers with sigmoids of
 // cross-encoders, cosines of bi-encoders and sums of late interaction on one route. What lies in
 // [0,1] is a sigmoid, what else lies in [-1,1] a cosine, and the rest unbounded; a model that once
-// gave a wider kind is not taken for a narrower one later.
-func (m *model) kindOf(result models.RerankResult, raw bool) models.ScoreKind {
+// gave a wider kind is not taken for a narrower one later. Nothing is learnt from raw scores, nor
+// where fields that nobody here knows may have asked for something else.
+func (m *model) kindOf(result models.RerankResult, raw, foreign bool) models.ScoreKind {
 	seen := int32(0)
 	if result.Kind != "" {
 		seen = int32(slices.Index(scoreKinds, result.Kind))
-		if !raw && seen >= 0 {
+		if !raw && !foreign && seen >= 0 {
 			m.scores.Store(seen)
 		}
 		return result.Kind
@@ -173,7 +174,7 @@ func (m *model) kindOf(result models.RerankResult, raw bool) models.ScoreKind {
 			seen = max(seen, 1)
 		}
 	}
-	for seen > known && !m.scores.CompareAndSwap(known, seen) {
+	for !foreign && seen > known && !m.scores.CompareAndSwap(known, seen) {
 		known = m.scores.Load()
 	}
 	return scoreKinds[max(seen, known)]

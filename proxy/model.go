@@ -127,7 +127,12 @@ func (m *model) embed(ctx context.Context, req *models.EmbedRequest) (models.Emb
 			own.Inputs = req.Inputs[p.from:p.to]
 			return d.embed(c, &own, result)
 		},
-		check: func(result *embedded) error { return m.checkLength(req.Dimensions, result.length) },
+		check: func(result *embedded) error {
+			if len(req.Extra.Fields) > 0 {
+				return nil // fields that nobody here knows may ask for any length
+			}
+			return m.checkLength(req.Dimensions, result.length)
+		},
 	})
 	if err != nil {
 		return none, err
@@ -231,7 +236,7 @@ func (m *model) rerank(ctx context.Context, req *models.RerankRequest) (models.R
 		return models.RerankResult{}, err
 	}
 	result := joinScores(results)
-	result.Kind = m.kindOf(result, req.Raw)
+	result.Kind = m.kindOf(result, req.Raw, len(req.Extra.Fields) > 0)
 	return result, nil
 }
 

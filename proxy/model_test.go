@@ -269,6 +269,15 @@ func TestVectorsKeepTheirLength(t *testing.T) {
 	require.Equal(t, models.KindInvalid, models.KindOf(embed(4)))
 	require.Len(t, s.sent, sent)
 
+	// A field that nobody here knows may ask for another length, of which nothing is learnt.
+	m = modelOver(t, TypeTEI, s, Route{})
+	for _, known := range []int{0, 2} {
+		m.dimensions.Store(int64(known))
+		_, err = m.Embed(t.Context(), models.EmbedRequest{Inputs: numbers(1), Extra: extra(models.DialectTEI, "output_dimension", "3")})
+		require.NoError(t, err)
+		require.Equal(t, known, m.Info().Dimensions)
+	}
+
 	m = modelOver(t, TypeTEI, s, Route{Dimensions: 2})
 	require.Equal(t, 2, m.Info().Dimensions)
 	require.Equal(t, models.KindUpstream, models.KindOf(embed(0)))
@@ -356,6 +365,13 @@ func TestTheKindOfVLLMsScoresIsSeen(t *testing.T) {
 		require.Equal(t, c.want, result.Kind, c)
 	}
 	require.Equal(t, models.ScoreLogit, m.Info().ScoreKind)
+
+	m = modelOver(t, TypeVLLM, s, Route{})
+	score = "17"
+	result, err := m.Rerank(t.Context(), models.RerankRequest{Query: "q", Documents: []string{"a"}, Extra: extra(models.DialectVLLM, "use_activation", "false")})
+	require.NoError(t, err)
+	require.Equal(t, models.ScoreLogit, result.Kind)
+	require.Equal(t, models.ScoreSigmoid, m.Info().ScoreKind, "one client's wish says nothing of the model")
 }
 
 func TestInfoHasWhatTheServerLists(t *testing.T) {

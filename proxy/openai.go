@@ -76,7 +76,7 @@ func (m openAIModel) listed() listed {
 }
 
 func (openai) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
-	for _, err := range []error{noPrompt(TypeOpenAI, req.PromptName), noRaw(TypeOpenAI, req.Raw), oneKind(TypeOpenAI, req.Inputs)} {
+	for _, err := range []error{noPrompt(TypeOpenAI, req.PromptName), noRaw(TypeOpenAI, req.Raw), floatsOnly(TypeOpenAI, req.Extra), oneKind(TypeOpenAI, req.Inputs)} {
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,9 @@
 package proxy
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/quadrate-maas/quadrate/models"
 )
 
@@ -30,6 +33,23 @@ func noRawScores(t Type, raw bool) error {
 		return nil
 	}
 	return refuse("raw_scores", "an upstream of type %s gives no raw scores", t)
+}
+
+// floatsOnly refuses what several servers call numbers that are not float32s in little endian: in
+// base64 they would be read, and be wrong.
+func floatsOnly(t Type, extra models.Extra) error {
+	if extra.Dialect != models.DialectOpenAI {
+		return nil // it is not sent
+	}
+	for _, field := range extra.Fields {
+		switch strings.ToLower(field.Name) {
+		case "embed_dtype", "output_dtype", "endianness":
+			if usual := []string{`"float"`, `"float32"`, `"little"`, `"native"`}; !slices.Contains(usual, string(field.JSON)) {
+				return refuse(field.Name, "%s may be left out only, or say float32 or little: other numbers of an upstream of type %s are not read", field.Name, t)
+			}
+		}
+	}
+	return nil
 }
 
 // noIDs refuses token ids where the server takes text only.

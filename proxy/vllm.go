@@ -19,8 +19,10 @@ func (vllm) probe() *request { return get("/health") }
 func (vllm) list(found func(listing)) *request { return listOpenAI("/v1/models", found) }
 
 func (vllm) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
-	if err := vllmInputs(req.PromptName, req.Inputs); err != nil {
-		return nil, err
+	for _, err := range []error{vllmInputs(req.PromptName, req.Inputs), floatsOnly(TypeVLLM, req.Extra)} {
+		if err != nil {
+			return nil, err
+		}
 	}
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)

@@ -121,6 +121,12 @@ func says(extra models.Extra, name string) bool {
 	return slices.ContainsFunc(extra.Fields, func(f models.ExtraField) bool { return f.Name == name })
 }
 
+// foreign reports whether a client said what nobody here knows, and what may so change the answer's
+// form. OpenAI's user does not.
+func foreign(extra models.Extra) bool {
+	return slices.ContainsFunc(extra.Fields, func(f models.ExtraField) bool { return f.Name != "user" })
+}
+
 // escapes holds, for each byte below 128, how many bytes it takes more in a JSON string.
 var escapes = func() (more [utf8.RuneSelf]uint8) {
 	for c := range ' ' {

@@ -128,7 +128,7 @@ func (m *model) embed(ctx context.Context, req *models.EmbedRequest) (models.Emb
 			return d.embed(c, &own, result)
 		},
 		check: func(result *embedded) error {
-			if len(req.Extra.Fields) > 0 {
+			if foreign(req.Extra) {
 				return nil // fields that nobody here knows may ask for any length
 			}
 			return m.checkLength(req.Dimensions, result.length)
@@ -236,7 +236,7 @@ func (m *model) rerank(ctx context.Context, req *models.RerankRequest) (models.R
 		return models.RerankResult{}, err
 	}
 	result := joinScores(results)
-	result.Kind = m.kindOf(result, req.Raw, len(req.Extra.Fields) > 0)
+	result.Kind = m.kindOf(result, req.Raw, foreign(req.Extra))
 	return result, nil
 }
 

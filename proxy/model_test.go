@@ -278,6 +278,9 @@ func TestVectorsKeepTheirLength(t *testing.T) {
 		require.Equal(t, known, m.Info().Dimensions)
 	}
 
+	_, err = m.Embed(t.Context(), models.EmbedRequest{Inputs: numbers(1), Extra: extra(models.DialectTEI, "user", `"me"`)})
+	require.Equal(t, models.KindUpstream, models.KindOf(err))
+
 	m = modelOver(t, TypeTEI, s, Route{Dimensions: 2})
 	require.Equal(t, 2, m.Info().Dimensions)
 	require.Equal(t, models.KindUpstream, models.KindOf(embed(0)))

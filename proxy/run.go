@@ -60,7 +60,7 @@ func send[R any](ctx context.Context, m *model, j job[R], ask func(call, part, *
 	if err != nil {
 		return err
 	}
-	r.op, r.model, r.gone, r.foreign = j.op, c.model, j.caller.Gone, len(j.extra.Fields) > 0
+	r.op, r.model, r.gone, r.foreign = j.op, c.model, j.caller.Gone, foreign(j.extra)
 	for i := p.from; i < p.to; i++ {
 		r.tokens += j.tokens(i)
 	}

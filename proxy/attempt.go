@@ -105,7 +105,10 @@ func (p *pool) exchange(outer, inner context.Context, e *endpoint, r *request, h
 	}
 	defer func() { _ = answer.Body.Close() }()
 	a.Status, a.FirstByte = answer.StatusCode, time.Since(start)
-	limit := p.opts.MaxAnswer
+	if answer.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, which does not end
+		return p.faulty(r, &response{status: answer.StatusCode, header: answer.Header})
+	}
+	limit := p.largest(r.op)
 	ok := answer.StatusCode/100 == 2
 	if !ok {
 		limit = min(limit, maxFault)
@@ -136,6 +139,14 @@ func (p *pool) exchange(outer, inner context.Context, e *endpoint, r *request, h
 		p.accepted()
 	}
 	return outcome{verdict: verdictGood, known: knownAnswer}
+}
+
+// largest is the size of an answer that is read.
+func (p *pool) largest(op operation) int64 {
+	if op == opList || op == opProbe {
+		return min(p.opts.MaxAnswer, maxList)
+	}
+	return p.opts.MaxAnswer
 }
 
 // newHTTP makes the request of an attempt.
@@ -193,7 +204,11 @@ func (p *pool) broken(outer, inner context.Context, err error, a *Attempt) outco
 		}
 		return o
 	case errors.Is(err, errTooLarge):
-		return outcome{err: p.errorf(models.KindUpstream, "its answer is larger than upstreams[].max_answer, %d bytes", p.opts.MaxAnswer), verdict: verdictGood}
+		message := "its answer is larger than upstreams[].max_answer, %d bytes"
+		if a.Op == string(opList) {
+			message = "its list of models is larger than %d bytes"
+		}
+		return outcome{err: p.errorf(models.KindUpstream, message, p.largest(operation(a.Op))), verdict: verdictGood}
 	case errors.As(err, &connect) && errors.Is(err, syscall.ECONNREFUSED):
 		return sick(models.KindLoading, true, "nothing listens at its address: it has not started, or is still loading its model")
 	case errors.As(err, &connect):

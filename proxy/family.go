@@ -113,6 +113,21 @@ func (f *family) make(name, upstreamModel string) served {
 	return made
 }
 
+// show returns the model of a name without dropping another one for it.
+func (f *family) show(name, upstreamModel string) served {
+	f.mu.Lock()
+	made, ok := f.made[name]
+	full := len(f.made) >= maxFamily
+	f.mu.Unlock()
+	switch {
+	case ok:
+		return made
+	case full:
+		return f.proxy.serve(f.route, name, upstreamModel)
+	}
+	return f.make(name, upstreamModel)
+}
+
 // Known implements models.Family: what the upstream has listed, however long ago.
 func (f *family) Known() []models.Entry {
 	list := f.pool.listing.Load()
@@ -126,7 +141,7 @@ func (f *family) Known() []models.Entry {
 			continue
 		}
 		if tasks := f.tasks(m); len(tasks) > 0 {
-			known = append(known, models.Entry{Name: name, Tasks: tasks, Model: f.make(name, m.name).model})
+			known = append(known, models.Entry{Name: name, Tasks: tasks, Model: f.show(name, m.name).model})
 		}
 	}
 	return known

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,6 +128,45 @@ func TestAListThatNobodyHasIsSoonAskedForLess(t *testing.T) {
 		openProxy(t, Options{Upstreams: []Upstream{listingUpstream("one", "http://s0")}}, w.seams())
 		time.Sleep(time.Hour)
 		require.InDelta(t, 63, w.called("http://s0", "/models"), 1)
+	})
+}
+
+func TestAListThatIsTooLongIsNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := newWorld(), log{}
+		w.at("http://s0", lists(`["a"`+strings.Repeat(" ", maxList)+`]`))
+		p := openProxy(t, Options{Upstreams: []Upstream{listingUpstream("one", "http://s0")}, Hooks: l.hooks()}, w.seams())
+		synctest.Wait()
+		require.Len(t, l.attempts, 1)
+		require.ErrorContains(t, l.attempts[0].Err, "its list of models is larger than 8388608 bytes")
+		require.False(t, p.pools[0].listing.Load().fresh())
+	})
+}
+
+// A list that is shown takes nothing from the models that are used.
+func TestAListLongerThanAFamilyDropsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		names := make([]string, 2*maxFamily)
+		for i := range names {
+			names[i] = strconv.Quote(strconv.Itoa(i))
+		}
+		w.at("http://s0", lists("["+strings.Join(names, ",")+"]"))
+		p := openProxy(t, Options{Upstreams: []Upstream{listingUpstream("one", "http://s0")}, Routes: []Route{{Name: "*", Upstream: "one", Tasks: embedTask}}}, w.seams())
+		synctest.Wait()
+		f := p.families[0]
+		used := map[string]models.Model{}
+		for i := range maxFamily / 2 {
+			e, found := f.Find(strconv.Itoa(i))
+			require.True(t, found)
+			used[e.Name] = e.Model
+		}
+		require.Len(t, f.Known(), 2*maxFamily)
+		require.Len(t, f.made, maxFamily)
+		for name, m := range used {
+			e, _ := f.Find(name)
+			require.Same(t, m, e.Model)
+		}
 	})
 }
 

@@ -17,6 +17,8 @@ const (
 	// relistEvery bounds how often an unknown name has the list asked for at once.
 	relistEvery = 5 * time.Second
 	listTime    = 10 * time.Second
+	// maxList bounds a list, in bytes: it is decoded whole, and shown by /v1/models.
+	maxList = 8 << 20
 )
 
 // dated is an upstream's list of models and its age.

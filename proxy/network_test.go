@@ -387,3 +387,18 @@ func TestAConnectionThatBreaksIsReplacedOnce(t *testing.T) {
 	requireKind(t, models.KindUpstream, "one", ask(t.Context(), p, 1))
 	require.LessOrEqual(t, got.Load(), int32(2))
 }
+
+// An answer whose body is the connection itself has no end, and no context ends it.
+func TestAConnectionIsNotGivenAway(t *testing.T) {
+	over := make(chan struct{})
+	url := raw(t, func(_ int, c net.Conn) {
+		r := bufio.NewReader(c)
+		readRequest(r)
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+		readRequest(r) // until it is closed
+		close(over)
+	})
+	p := openPool(t, quiet("one", url), Hooks{}, onNetwork())
+	require.Error(t, ask(t.Context(), p, 1))
+	<-over
+}

@@ -81,7 +81,7 @@ func (s *Server) admin(method, pattern string, h func(x *call, ctx context.Conte
 	s.app.Add(method, pattern, func(c *fiber.Ctx) error {
 		x := callOf(c)
 		x.event.Route = pattern
-		ctx := x.trace(s.base)
+		ctx := x.trace(s.changes)
 		if err := x.identify(); err != nil {
 			return err
 		}
@@ -148,7 +148,10 @@ func (x *call) onModel(ctx context.Context, do func(ctx context.Context, model s
 		return err
 	}
 	x.event.Model = entry.Name
-	if err := do(ctx, entry.Name); err != nil {
+	switch err := do(ctx, entry.Name); {
+	case err != nil && ctx.Err() != nil:
+		return models.Errorf(models.KindShuttingDown, "").Because(err)
+	case err != nil:
 		return err
 	}
 	if entry, err = catalog.Lookup(entry.Name); err != nil {
@@ -160,7 +163,10 @@ func (x *call) onModel(ctx context.Context, do func(ctx context.Context, model s
 
 func (x *call) adminReload(ctx context.Context) error {
 	report, err := x.server.options.Admin.Reload(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return models.Errorf(models.KindShuttingDown, "").Because(err)
+	case err != nil:
 		return &refusal{row: rowReload, message: "the old configuration stays in force: " + err.Error(), cause: err}
 	}
 	x.send(fiber.StatusOK, marshal(report))

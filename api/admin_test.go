@@ -111,6 +111,36 @@ func TestAdminModels(t *testing.T) {
 	require.Equal(t, "/admin/models/*/load", w.lastEvent(t).Route)
 }
 
+// waitingAdmin waits for the end of what it is asked for.
+type waitingAdmin struct{ fakeAdmin }
+
+func (a *waitingAdmin) Reload(ctx context.Context) (any, error) { return nil, a.wait(ctx, "reload") }
+
+func (a *waitingAdmin) Load(ctx context.Context, model string) error {
+	return a.wait(ctx, "load "+model)
+}
+
+func (a *waitingAdmin) wait(ctx context.Context, what string) error {
+	a.asked <- what
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestDrainEndsWhatAdminsAskedFor: a load of minutes would hold up the shutdown.
+func TestDrainEndsWhatAdminsAskedFor(t *testing.T) {
+	for path, asks := range map[string]string{"/admin/reload": "reload", "/admin/models/org/both/load": "load org/both"} {
+		a := &waitingAdmin{fakeAdmin{asked: make(chan string, 1)}}
+		w := locked(t, auth.Anonymous{}, func(o *Options) { o.Admin = a })
+		answers := make(chan answer, 1)
+		go func() { answers <- w.post(t, path, "", "api-key", adminKey) }()
+		require.Equal(t, asks, <-a.asked)
+		w.Drain()
+		got := <-answers
+		require.Equal(t, 503, got.status, got.body)
+		require.Contains(t, got.body, "shutting_down")
+	}
+}
+
 func TestAdminRefusals(t *testing.T) {
 	a := newAdmin()
 	w := locked(t, auth.Anonymous{}, func(o *Options) { o.Admin = a })

@@ -113,7 +113,10 @@ type Server struct {
 	budget   budget
 	started  time.Time
 	draining atomic.Bool
-	wasReady atomic.Bool // since when a model that loads does not make the server unready
+	// changes ends what admins have asked for when Drain is called.
+	changes    context.Context //nolint:containedctx // ends with the server, not with a call
+	endChanges context.CancelFunc
+	wasReady   atomic.Bool // since when a model that loads does not make the server unready
 	// stall and connections are bodyStall and maxConnections, but for tests.
 	stall       time.Duration
 	connections int
@@ -131,6 +134,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{options: o, base: o.BaseContext, started: time.Now(), stall: bodyStall, connections: maxConnections}
 	s.budget.limit = o.BytesInFlight
+	s.changes, s.endChanges = context.WithCancel(s.base)
 	s.app = fiber.New(fiber.Config{
 		DisableStartupMessage:        true,
 		StrictRouting:                false,
@@ -251,8 +255,12 @@ func (s *Server) Serve(ln net.Listener) error {
 
 // Drain says that the end is near: /health/ready answers 503, and every answer carries
 // Connection: close, so that no client keeps a connection that Shutdown would cut. Requests
-// are still served. It may be called again.
-func (s *Server) Drain() { s.draining.Store(true) }
+// are still served, but what admins have asked for, which may take longer than anybody waits for
+// a server to end, is given up. It may be called again.
+func (s *Server) Drain() {
+	s.draining.Store(true)
+	s.endChanges()
+}
 
 // Shutdown drains, stops listening, and returns when the requests in flight are answered.
 // When ctx ends first it closes their connections and returns its error. Requests go on

@@ -13,9 +13,9 @@ var _ api.Admin = admin{}
 
 func (a admin) Reload(ctx context.Context) (any, error) { return a.gateway.reload(ctx) }
 
-func (a admin) Load(ctx context.Context, model string) error { return a.gateway.load(ctx, model) }
+func (a admin) Load(ctx context.Context, model string) error { return a.gateway.loadAgain(ctx, model) }
 
-func (a admin) Unload(_ context.Context, model string) error { return a.gateway.unload(model) }
+func (a admin) Unload(ctx context.Context, model string) error { return a.gateway.unload(ctx, model) }
 
 func (a admin) LastReload() *api.Reload {
 	last := a.gateway.last.Load()

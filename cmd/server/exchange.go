@@ -50,11 +50,17 @@ func (l *locals) lost(err error) error {
 	return err
 }
 
-// commit puts the list in force; the models that it retires may still be used by requests.
-func (l *locals) commit(x *exchange) {
+// commit puts the list in force, unless show, which puts its entries into the catalog, fails; the
+// models that it retires may still be used by requests. A model that shows its progress at the
+// same moment does so before or after both.
+func (l *locals) commit(x *exchange, show func(entries []models.Entry) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := show(entriesOf(x.list)); err != nil {
+		return err
+	}
 	l.list = x.list
+	return nil
 }
 
 // closeAll closes models that no request uses any more.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,9 +43,42 @@ func TestOnlyChangedModelsAreExchanged(t *testing.T) {
 	require.Same(t, kept, x.list[2].model)
 	require.Equal(t, []string{"kept", "changed", "removed"}, names(l.list), "nothing is in force yet")
 	require.Empty(t, f.closed)
-	l.commit(x)
+	require.NoError(t, l.commit(x, l.content.setLocal))
 	require.NoError(t, l.closeAll(x.retired))
 	require.Equal(t, []string{"changed", "removed"}, f.closed)
+}
+
+// A model that is reopened shows its progress whenever it likes, and never the list of before.
+func TestProgressWhileModelsAreExchanged(t *testing.T) {
+	l, _ := loaded(t, "kept", "removed")
+	x, err := l.prepare(t.Context(), specs("kept", "added"))
+	require.NoError(t, err)
+	var building sync.WaitGroup
+	require.NoError(t, l.commit(x, func(entries []models.Entry) error {
+		err := l.content.setLocal(entries)
+		begun := make(chan struct{})
+		building.Go(func() {
+			close(begun)
+			l.event(inference.Event{Kind: inference.EventBuilding, Model: "kept", Step: 1, Steps: 6})
+		})
+		<-begun
+		runtime.Gosched()
+		return err
+	}))
+	building.Wait()
+	_, err = l.content.catalog.Lookup("added")
+	require.NoError(t, err)
+	_, err = l.content.catalog.Lookup("removed")
+	require.Error(t, err)
+}
+
+func TestAListThatCannotBeShownIsNotInForce(t *testing.T) {
+	l, _ := loaded(t, "kept")
+	x, err := l.prepare(t.Context(), specs("kept", "added"))
+	require.NoError(t, err)
+	refused := errors.New("a route has that name")
+	require.ErrorIs(t, l.commit(x, func([]models.Entry) error { return refused }), refused)
+	require.Equal(t, []string{"kept"}, names(l.list))
 }
 
 func TestAModelThatCannotBeLoadedLeavesAllAsItIs(t *testing.T) {

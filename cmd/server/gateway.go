@@ -15,6 +15,7 @@ import (
 	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/config"
 	"github.com/quadrate-maas/quadrate/metrics"
+	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/proxy"
 	"github.com/quadrate-maas/quadrate/ratelimit"
 )
@@ -87,11 +88,30 @@ func (g *gateway) proxyOptions(cfg config.Routing) proxy.Options {
 	return options
 }
 
+// load loads the local models that the program starts with. Changes wait until it has: whoever
+// else loaded one of them would have it twice.
+func (g *gateway) load(ctx context.Context) error {
+	g.change.Lock()
+	defer g.change.Unlock()
+	return g.locals.load(ctx)
+}
+
+// ending refuses a change that has waited until ctx, and with it the server, ended.
+func ending(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return models.Errorf(models.KindShuttingDown, "").Because(context.Cause(ctx))
+}
+
 // reload reads the configuration and puts it in force, or leaves everything as it is. Either
 // way it is logged, counted and shown by /health.
 func (g *gateway) reload(ctx context.Context) (*reloadReport, error) {
 	g.change.Lock()
 	defer g.change.Unlock()
+	if err := ending(ctx); err != nil {
+		return nil, err
+	}
 	started := time.Now()
 	report := &reloadReport{At: started}
 	cfg, err := g.read()
@@ -162,14 +182,19 @@ func (g *gateway) exchange(ctx context.Context, cfg *config.Config, report *relo
 
 // commit puts models, routes and limits in force together, or nothing.
 func (g *gateway) commit(cfg *config.Config, x *exchange, p *proxy.Proxy) error {
-	before := g.content.snapshot()
-	if err := g.content.set(parts{entriesOf(x.list), p.Entries(), p.Families()}); err != nil {
+	err := g.locals.commit(x, func(entries []models.Entry) error {
+		before := g.content.snapshot()
+		if err := g.content.set(parts{entries, p.Entries(), p.Families()}); err != nil {
+			return err
+		}
+		if err := g.limiter.Apply(limitOptions(cfg.RateLimits)); err != nil {
+			return errors.Join(err, g.content.set(before))
+		}
+		return nil
+	})
+	if err != nil {
 		return errors.Join(err, g.locals.closeAll(x.opened))
 	}
-	if err := g.limiter.Apply(limitOptions(cfg.RateLimits)); err != nil {
-		return errors.Join(err, g.content.set(before), g.locals.closeAll(x.opened))
-	}
-	g.locals.commit(x)
 	g.proxy.Store(p)
 	return nil
 }
@@ -200,17 +225,23 @@ func (g *gateway) retire(list []*local, p *proxy.Proxy) {
 	})
 }
 
-// load loads a local model that is not loaded.
-func (g *gateway) load(ctx context.Context, name string) error {
+// loadAgain loads a local model that is not loaded.
+func (g *gateway) loadAgain(ctx context.Context, name string) error {
 	g.change.Lock()
 	defer g.change.Unlock()
+	if err := ending(ctx); err != nil {
+		return err
+	}
 	return g.locals.reload(ctx, name)
 }
 
 // unload takes a local model out of memory, once the requests that use it are done.
-func (g *gateway) unload(name string) error {
+func (g *gateway) unload(ctx context.Context, name string) error {
 	g.change.Lock()
 	defer g.change.Unlock()
+	if err := ending(ctx); err != nil {
+		return err
+	}
 	m, err := g.locals.unload(name)
 	if m != nil {
 		g.retire([]*local{m}, nil)

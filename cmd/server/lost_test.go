@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -153,6 +154,51 @@ func TestALostModelEndsTheProcess(t *testing.T) {
 	require.Equal(t, "the process must be started anew: model bad/model: "+inference.ErrLost.Error(), err.Error())
 	require.False(t, strings.Contains(err.Error(), "\n"), "one line")
 	require.Empty(t, f.closed)
+}
+
+// Nothing else loads models, or reloads, while those of the start are loaded; what is asked for
+// meanwhile, also by SIGHUP, is done when they are.
+func TestChangesWaitForTheStart(t *testing.T) {
+	f := &fakeLocals{hooks: map[string]localHooks{}}
+	cfg := twoModels(t)
+	reloads := make(chan struct{}, 1)
+	read := func() (*config.Config, error) {
+		reloads <- struct{}{}
+		return cfg, nil
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p, err := newProgram(cfg, read, f, func(error) {}, io.Discard)
+	require.NoError(t, err)
+	stopWatching := p.watch(ctx)
+	opened := 0
+	f.opened = func() {
+		opened++
+		require.False(t, p.gateway.change.TryLock(), "a change could begin")
+		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	}
+	require.NoError(t, p.gateway.load(ctx))
+	<-reloads
+	stopWatching()
+	require.Equal(t, 2, opened)
+	require.NoError(t, p.close())
+	require.Equal(t, []string{"good/model", "bad/model", "runtime"}, f.closed)
+}
+
+// An admin's change that had to wait until the server ends is not begun.
+func TestNoChangeBeginsAtTheEnd(t *testing.T) {
+	f := &fakeLocals{hooks: map[string]localHooks{}}
+	cfg := twoModels(t)
+	p, err := newProgram(cfg, func() (*config.Config, error) { return cfg, errors.New("it is read") }, f, func(error) {}, io.Discard)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = p.gateway.reload(ctx)
+	require.Equal(t, models.KindShuttingDown, models.KindOf(err))
+	require.Equal(t, models.KindShuttingDown, models.KindOf(p.gateway.loadAgain(ctx, "good/model")))
+	require.Equal(t, models.KindShuttingDown, models.KindOf(p.gateway.unload(ctx, "good/model")))
+	require.Nil(t, p.gateway.last.Load())
+	require.NoError(t, p.close())
 }
 
 // When a model's close says that native code has not let go, the runtime stays open.

@@ -78,7 +78,15 @@ func serveOn(ctx context.Context, runtime localRuntime, cfg *config.Config, read
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	stop := stopper{server: server, drainDelay: cfg.Server.DrainDelay, timeout: p.shutdownTimeout, cancel: cancel, log: p.log, served: served}
-	if err := p.gateway.locals.load(running); err != nil {
+	stopWatching := p.watch(running)
+	defer func() {
+		// A reload under way ends with running, but for a model that native code is loading: that
+		// keeps nobody from draining, nor a program from ending whose models are lost.
+		if !errors.Is(err, errRestart) {
+			stopWatching()
+		}
+	}()
+	if err := p.gateway.load(running); err != nil {
 		if running.Err() != nil && !errors.Is(err, errRestart) {
 			return stop.because(context.Cause(running), stop.now)
 		}
@@ -86,14 +94,11 @@ func serveOn(ctx context.Context, runtime localRuntime, cfg *config.Config, read
 		return stop.because(err, func() error { return errors.Join(err, stop.now()) })
 	}
 	p.log.Info("ready", "address", addr, "models", len(p.gateway.content.catalog.Listed()))
-	stopWatching := p.watch(running)
-	defer stopWatching()
 	if ready != nil {
 		ready(addr)
 	}
 	select {
 	case <-running.Done():
-		stopWatching()
 		return stop.because(context.Cause(running), stop.drained)
 	case err := <-served:
 		return fmt.Errorf("serving ended: %w", err)

@@ -74,13 +74,15 @@ func (p *pool) due(now time.Time, tried []*endpoint) *endpoint {
 
 // rank orders endpoints by how willing they are; higher is better, 0 is not at all.
 func (e *endpoint) rank(now time.Time, tried []*endpoint) int {
-	fresh := !slices.Contains(tried, e)
+	fresh, rested := !slices.Contains(tried, e), !now.Before(e.rest)
 	switch {
 	case e.unhealthy:
 		return 0
 	case !e.ejected.IsZero():
 		return 1 // better than nobody
-	case fresh && !now.Before(e.rest):
+	case fresh && rested:
+		return 5
+	case rested:
 		return 4
 	case fresh:
 		return 3

@@ -81,15 +81,12 @@ const (
 
 // pause waits before the next attempt. false: the time is not enough for it.
 func (p *pool) pause(ctx context.Context, o outcome, number int, tried []*endpoint) bool {
-	elsewhere := p.elsewhere(tried)
+	elsewhere, rest := p.outlook(tried, o.rest)
 	most := pauseSame
 	if elsewhere {
 		most = pauseElsewhere
 	}
-	wait := time.Duration(rand.Int64N(int64(min(most<<(number-1), pauseMost)) + 1))
-	if !elsewhere {
-		wait += o.rest
-	}
+	wait := rest + time.Duration(rand.Int64N(int64(min(most<<(number-1), pauseMost))+1))
 	if wait > p.opts.Timeout {
 		return false
 	}
@@ -100,11 +97,23 @@ func (p *pool) pause(ctx context.Context, o outcome, number int, tried []*endpoi
 	return true
 }
 
-// elsewhere reports whether there is an endpoint that was not tried.
-func (p *pool) elsewhere(tried []*endpoint) bool {
+// outlook reports whether there is an endpoint that was not tried and has not asked to be left
+// alone, and for how long yet all of them have: rest if none is in.
+func (p *pool) outlook(tried []*endpoint, rest time.Duration) (elsewhere bool, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.endpoints, func(e *endpoint) bool { return e.in() && !slices.Contains(tried, e) })
+	now, first := time.Now(), true
+	for _, e := range p.endpoints {
+		if !e.in() {
+			continue
+		}
+		left := max(0, e.rest.Sub(now))
+		if first || left < rest {
+			rest, first = left, false
+		}
+		elsewhere = elsewhere || left == 0 && !slices.Contains(tried, e)
+	}
+	return elsewhere, rest
 }
 
 // nobody is the error of an upstream without an endpoint to send to.

@@ -124,6 +124,44 @@ func TestAServerThatAsksForRestGetsIt(t *testing.T) {
 	})
 }
 
+// A retry does not go to who has asked to be left alone, while it can go back or wait.
+func TestARetryLeavesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		busy := func(seconds string) func(*http.Request) (*http.Response, error) {
+			return always(429, "", "Retry-After", seconds)
+		}
+		w.at("http://s0", busy("10"))
+		w.at("http://s1", busy("20"))
+		u := quiet("one", urls(2)...)
+		u.Retries = 1
+		p := openPool(t, u, Hooks{}, w.seams())
+		requireKind(t, models.KindRateLimited, "one", ask(t.Context(), p, 1)) // now both rest
+		for _, url := range u.URLs {
+			require.Equal(t, 1, w.called(url, "/embed"))
+		}
+		start := time.Now()
+		w.at("http://s0", func(r *http.Request) (*http.Response, error) {
+			if time.Since(start) < 10*time.Second-pauseElsewhere {
+				return answer(429, "", "Retry-After", "10")
+			}
+			return ok(r)
+		})
+		require.NoError(t, ask(t.Context(), p, 1))
+		require.GreaterOrEqual(t, time.Since(start), 10*time.Second-pauseElsewhere)
+		require.LessOrEqual(t, w.called("http://s1", "/embed"), 1)
+
+		// One that failed is asked again before one that rests.
+		w.at("http://s0", func(*http.Request) (*http.Response, error) {
+			w.at("http://s0", ok)
+			return answer(500, "")
+		})
+		w.called("http://s1", "/embed")
+		require.NoError(t, ask(t.Context(), p, 1))
+		require.Zero(t, w.called("http://s1", "/embed"))
+	})
+}
+
 func TestTheBudgetBoundsRetries(t *testing.T) {
 	for name, c := range map[string]struct{ budget, from, to int }{
 		"none":        {-1, 0, 0},

@@ -14,10 +14,10 @@ gotest() {
   python3 scripts/report.py "$report" scripts/expected_skips.txt
 }
 
-# pytested PYTHON FOLDER: pytest, which fails when a test skipped.
+# pytested ENVIRONMENT FOLDER: pytest, which fails when a test skipped.
 pytested() {
-  local log=var/log/pytest-${2//\//-}.log
-  "$1" -m pytest -q -rs "$2" | tee "$log" || return
+  local log=var/log/pytest-$1-${2//\//-}.log
+  "var/$1/bin/python" -m pytest -q -rs "$2" | tee "$log" || return
   ! grep -E '(^|, )[0-9]+ skipped' "$log"
 }
 
@@ -32,12 +32,14 @@ run_stage() {
       git ls-files --cached --others --exclude-standard '*.sh' .ci/run | tr '\n' '\0' |
         xargs -0 var/pytest-venv/bin/shellcheck --external-sources
       ;;
-    exporter) pytested var/pytest-venv/bin/python test/exporter && pytested var/pytest-venv/bin/python test/gpu ;;
-    torch) pytested var/torch-venv/bin/python test/torch ;;
+    exporter) pytested pytest-venv test/exporter && pytested pytest-venv test/gpu ;;
+    torch) pytested torch-venv test/torch ;;
     go) gotest var/log/go.json -timeout 15m ./... ;;
     # -short: under the race detector the long end-to-end runs would time the detector.
     race) gotest var/log/race.json -race -short -timeout 20m ./... ;;
-    clients) go build -o bin/quadrate ./cmd/server && pytested var/clients-venv/bin/python test/clients ;;
+    clients)
+      go build -o bin/quadrate ./cmd/server && pytested clients-venv test/clients && pytested clients-openai2-venv test/clients
+      ;;
     *) echo "unknown stage '$1'; see scripts/test.sh" >&2; return 2 ;;
   esac
 }

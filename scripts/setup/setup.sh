@@ -117,7 +117,11 @@ step_testmodels() {
   scripts/export_onnx.sh testdata/models/bert-mean --outputs tokens --out "$var/testmodels/bert-mean"
 }
 
-step_clients() { environment "$var/clients-venv" test/clients/requirements.txt; }
+# Two, since not all clients go with the newest openai.
+step_clients() {
+  environment "$var/clients-venv" test/clients/requirements.txt
+  environment "$var/clients-openai2-venv" test/clients/requirements-openai2.txt
+}
 
 # --no-deps: the lock leaves out what is not needed without a GPU.
 step_torch() { environment "$var/torch-venv" scripts/quadrate_export_torch/requirements.txt --no-deps; }
@@ -159,7 +163,7 @@ inputs() {
     exporter) cat scripts/requirements.txt; python3 --version ;;
     model) cat "$here/requirements-model.txt" scripts/quadrate_export/*.py ;;
     testmodels) echo "tokens of bert-mean"; find testdata/models scripts/quadrate_export -type f ! -name '*.pyc' | sort | xargs cat ;;
-    clients) cat test/clients/requirements.txt; python3 --version ;;
+    clients) cat test/clients/requirements*.txt; python3 --version ;;
     torch) cat scripts/quadrate_export_torch/requirements.txt; python3 --version ;;
     torchtest) inputs torch; inputs pytest ;;
     pytest) cat scripts/requirements-test.txt; python3 --version ;;
@@ -179,7 +183,7 @@ result() {
     exporter) echo "$var/venv/bin/python" ;;
     model) echo "$var/models/all-MiniLM-L6-v2/quadrate.json" ;;
     testmodels) echo "$var/testmodels" ;;
-    clients) echo "$var/clients-venv/bin/python" ;;
+    clients) echo "$var/clients-openai2-venv/bin/pytest" ;;
     torch) echo "$var/torch-venv/bin/python" ;;
     torchtest) echo "$var/torch-venv/bin/pytest" ;;
     pytest) echo "$var/pytest-venv/bin/python" ;;

@@ -54,12 +54,15 @@ func (u Upstream) problems(at string) (problems []error) {
 	if len(u.URLs) == 0 {
 		problems = append(problems, fmt.Errorf("%s: urls is empty", at))
 	}
+	var targets []target
 	for i, raw := range u.URLs {
-		if _, err := parseTarget(raw); err != nil {
+		t, err := parseTarget(raw)
+		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: urls[%d]: %w", at, i, err))
-		} else if slices.Contains(u.URLs[:i], raw) {
+		} else if slices.Contains(targets, t) {
 			problems = append(problems, fmt.Errorf("%s: urls[%d]: %q is there already", at, i, raw))
 		}
+		targets = append(targets, t)
 	}
 	for name, values := range u.Header {
 		for _, v := range append(slices.Clone(values), name) {
@@ -112,7 +115,10 @@ type target struct {
 
 func parseTarget(raw string) (target, error) {
 	u, err := url.Parse(raw)
-	if err != nil {
+	switch {
+	case strings.Contains(raw, "@"):
+		return target{}, errors.New("a URL may hold no credentials, which belong in api_key or headers; it is not shown here")
+	case err != nil:
 		return target{}, fmt.Errorf("%q is not a URL", raw)
 	}
 	var t target
@@ -122,8 +128,8 @@ func parseTarget(raw string) (target, error) {
 		return target{}, fmt.Errorf("%q does not begin with http://, https://, dns+http:// or dns+https://", raw)
 	case u.Hostname() == "":
 		return target{}, fmt.Errorf("%q has no host", raw)
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return target{}, fmt.Errorf("the URL of %q may hold nothing beyond scheme, host, port and path; credentials belong in api_key or headers", u.Host)
+	case u.RawQuery != "" || u.Fragment != "":
+		return target{}, fmt.Errorf("the URL of %q may hold nothing beyond scheme, host, port and path", u.Host)
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	u.RawPath = ""

@@ -239,7 +239,7 @@ func TestAWildcardMayRename(t *testing.T) {
 func TestOptionsAreCheckedTogether(t *testing.T) {
 	_, err := New(Options{
 		Upstreams: []Upstream{
-			{Name: "a", Type: "telepathy", URLs: []string{"ftp://x", "http://", "http://u:p@h", "http://h?q", "h", "http://h", "http://h"}},
+			{Name: "a", Type: "telepathy", URLs: []string{"ftp://x", "http://", "http://u:p@h", "http://h?q", "h", "http://h", "http://h/", "http//u:p%@h"}},
 			{Name: "a", Type: TypeTEI, ClientCert: "c", Header: http.Header{"X": {"a\nb"}}, APIKey: "k\n"},
 		},
 		Routes: []Route{
@@ -251,10 +251,11 @@ func TestOptionsAreCheckedTogether(t *testing.T) {
 		`upstreams[0] ("a"): type "telepathy" is none of`,
 		`upstreams[0] ("a"): urls[0]: "ftp://x" does not begin with`,
 		`urls[1]: "http://" has no host`,
-		`urls[2]: the URL of "h" may hold nothing beyond`,
+		`urls[2]: a URL may hold no credentials`,
 		`urls[3]: the URL of "h" may hold nothing beyond`,
 		`urls[4]: "h" does not begin with`,
-		`urls[6]: "http://h" is there already`,
+		`urls[6]: "http://h/" is there already`,
+		`urls[7]: a URL may hold no credentials`,
 		`upstreams[1] ("a"): name is empty or used twice`,
 		`upstreams[1] ("a"): urls is empty`,
 		`headers: "X" holds a control character`,

@@ -29,6 +29,8 @@ func (p *pool) send(ctx context.Context, r *request) error {
 	select {
 	case <-p.resolved:
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil { // nobody is asked in vain
 		return p.ended(ctx)
 	}
 	p.budget.request()

@@ -369,3 +369,22 @@ func TestAnEchoedKeyGoesNoFurther(t *testing.T) {
 		}
 	})
 }
+
+func TestNobodyIsAskedForWhatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := newWorld(), log{}
+		w.at("http://s0", ok)
+		p := openPool(t, quiet("one", "http://s0"), l.hooks(), w.seams())
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 100 {
+			requireKind(t, models.KindCanceled, "one", ask(ctx, p, 1))
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), -1)
+		defer cancel()
+		requireKind(t, models.KindDeadline, "one", ask(ctx, p, 1))
+		require.Empty(t, l.attempts)
+		require.Zero(t, inside(p)[0].pace)
+	})
+}

@@ -48,9 +48,15 @@ func (p *pool) attempt(ctx context.Context, e *endpoint, r *request, number int)
 	defer cancel()
 	a := Attempt{Upstream: p.opts.Name, URL: e.url, Type: p.opts.Type, Op: string(r.op), Model: r.model, Number: number}
 	header := p.headerFor(r)
+	patient, tells := p.dialect.(patience)
+	if tells || p.hooks.Span != nil {
+		header = maps.Clone(header)
+	}
+	if until, ok := inner.Deadline(); ok && tells {
+		patient.patience(header, time.Until(until))
+	}
 	var end func(error)
 	if p.hooks.Span != nil {
-		header = maps.Clone(header)
 		inner, end = p.hooks.Span(inner, "upstream "+a.Op, a, header)
 	}
 	start := time.Now()

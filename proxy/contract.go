@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -191,6 +192,11 @@ type reranking interface {
 // classifying is a dialect with labels. A label that the server does not name is empty.
 type classifying interface {
 	classify(c call, req *models.ClassifyRequest, result *models.ClassifyResult) (*request, error)
+}
+
+// patience is a dialect that tells its server for how long an answer is waited for.
+type patience interface {
+	patience(h http.Header, left time.Duration)
 }
 
 // tokenizing is a dialect that shows tokens.

@@ -1,8 +1,11 @@
 package proxy
 
 import (
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -12,6 +15,12 @@ import (
 type quadrate struct{ bearer }
 
 func (quadrate) intents() {}
+
+// patience has the other server refuse at once what its queue will not have done in time. It is told
+// a little more than is left, so that it is here where the time is up.
+func (quadrate) patience(h http.Header, left time.Duration) {
+	h.Set("X-Request-Timeout", strconv.FormatFloat(max(left+250*time.Millisecond, time.Millisecond).Seconds(), 'f', 3, 64))
+}
 
 // limits are its defaults, server.max_inputs, server.max_documents and server.body_limit.
 func (quadrate) limits(op operation) limits {

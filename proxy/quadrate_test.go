@@ -3,7 +3,10 @@ package proxy
 import (
 	"context"
 	"net"
+	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -70,5 +73,32 @@ func TestQuadrateBehindQuadrateKeepsTheContract(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, result.Literals, 2)
 		}
+	})
+}
+
+// The server behind knows how long it has, and can refuse at once what cannot be in time.
+func TestADeadlineReachesTheServerBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		var told []string
+		w.at("http://s0", func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPost {
+				told = append(told, r.Header.Get("X-Request-Timeout"))
+			}
+			return answer(503, `{"error":{"message":"m","code":"queue_timeout"}}`)
+		})
+		s := w.seams()
+		s.dialect = newDialect
+		u := quiet("one", "http://s0")
+		u.Type, u.Retries = TypeQuadrate, 1
+		p := openPool(t, u, Hooks{}, s)
+		requireKind(t, models.KindQueueTimeout, "one", ask(t.Context(), p, 1))
+		require.Equal(t, []string{"30.250", "30.250"}, told, "upstreams[].timeout")
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		requireKind(t, models.KindQueueTimeout, "one", ask(ctx, p, 1))
+		require.Equal(t, "2.250", told[2])
+		require.LessOrEqual(t, told[3], told[2])
+		require.NotContains(t, p.header, "X-Request-Timeout")
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
+
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/ratelimit"
 )
@@ -96,11 +98,23 @@ func (x *call) settle() {
 		return
 	}
 	tokens := x.event.Usage.PromptTokens
-	if tokens == 0 && x.event.Error == nil {
+	if tokens == 0 && (x.event.Error == nil || x.abandoned()) {
 		tokens = x.estimate
 	}
 	x.grant.Done(tokens)
 	x.grant = nil
+}
+
+// abandoned reports whether a failed request may have been computed for nobody: whoever leaves, or
+// gives too little time, is not to have that for nothing.
+func (x *call) abandoned() bool {
+	switch x.event.Status {
+	case statusClientGone:
+		return true
+	case fiber.StatusGatewayTimeout:
+		return !time.Now().Before(x.deadline)
+	}
+	return false
 }
 
 // exceeded says which limit a request is over. What is more than a limit allows at once has no

@@ -128,6 +128,34 @@ func TestUsageThatIsNotTold(t *testing.T) {
 	require.InDelta(t, 20, remaining, 10)
 }
 
+// TestAbandonedRequestsAreCharged: one whose time ran out, or whose client has left, may have been
+// computed all the same; one that was refused at once was not.
+func TestAbandonedRequestsAreCharged(t *testing.T) {
+	var fail func(ctx context.Context) error
+	failing := &modelstest.Embedder{EmbedFunc: func(ctx context.Context, _ models.EmbedRequest) (models.EmbedResult, error) {
+		return models.EmbedResult{}, fail(ctx)
+	}}
+	w := limited(t, ratelimit.Limits{TokensPerMinute: 100}, ratelimit.Limits{}, nil, models.Entry{Name: "failing", Tasks: []models.Task{models.TaskEmbed}, Model: failing})
+	body := `{"model":"failing","input":"` + strings.Repeat("abcd", 40) + `"}`
+	for _, test := range []struct {
+		name string
+		fail func(ctx context.Context) error
+		left int
+	}{
+		{"refused at once", func(context.Context) error { return models.Errorf(models.KindDeadline, "it would take too long") }, 60},
+		{"an upstream's fault", func(context.Context) error { return models.Errorf(models.KindUpstream, "broken") }, 60},
+		{"out of time", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, 60},
+		{"after it", func(context.Context) error { return models.Errorf(models.KindCanceled, "it has left") }, 20},
+	} {
+		fail = test.fail
+		got := w.post(t, "/v1/embeddings", body, "api-key", teamKey, "X-Request-Timeout", "0.01")
+		remaining, err := strconv.Atoi(got.header.Get("x-ratelimit-remaining-tokens"))
+		require.NoError(t, err, "%s: %d %s", test.name, got.status, got.body)
+		require.InDelta(t, test.left, remaining, 10, test.name)
+	}
+	require.Equal(t, 429, w.post(t, "/v1/embeddings", body, "api-key", teamKey).status)
+}
+
 // TestConcurrencyIsGivenBack: whatever becomes of a request, its place is free afterwards.
 func TestConcurrencyIsGivenBack(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan error)

@@ -71,6 +71,8 @@ type call struct {
 	// grant is the request's place within its caller's limits, and estimate its tokens there.
 	grant    *ratelimit.Grant
 	estimate int
+	// deadline is when the request's time is up; zero: never.
+	deadline time.Time
 	// span is nil without a Tracer. called is when the model was found, answered when it had
 	// answered; zero: it was not, it has not.
 	span             *telemetry.Span
@@ -107,7 +109,8 @@ func (s *Server) post(pattern string, d dialect, h handler) {
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithDeadline(ctx, x.start.Add(timeout))
+		x.deadline = x.start.Add(timeout)
+		ctx, cancel := context.WithDeadline(ctx, x.deadline)
 		defer cancel()
 		return h(ctx, x)
 	})

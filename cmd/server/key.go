@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/quadrate-maas/quadrate/auth"
+	"github.com/quadrate-maas/quadrate/config"
 )
 
 // key serves quadrate key: it makes API keys, of which the configuration keeps only hashes.
@@ -49,6 +50,10 @@ Prints a new API key, once, and its entry for the keys of auth.yaml, which has o
 	if *name == "" {
 		*name = "key-" + strings.TrimPrefix(hash, "sha256:")[:8]
 	}
+	if err := checkKey(*name, hash, *models, *expires); err != nil {
+		fmt.Fprintln(stdout, err)
+		return errUsage
+	}
 	fmt.Fprintf(stdout, "%s\n\nThe key is above; it is not shown again. Add this to keys in auth.yaml:\n\n", secret)
 	fmt.Fprintf(stdout, "  - name: %s\n    hash: %s\n", strconv.Quote(*name), hash)
 	fmt.Fprintf(stdout, "    models: [%s]\n", quoted(*models))
@@ -63,12 +68,32 @@ Prints a new API key, once, and its entry for the keys of auth.yaml, which has o
 	return nil
 }
 
-func quoted(list string) string {
-	var words []string
+// checkKey refuses what auth.yaml would be refused for.
+func checkKey(name, hash, models, expires string) error {
+	if len(words(models)) == 0 {
+		return errors.New(`-models is empty: name models, or * for all`)
+	}
+	if (config.Key{Expires: expires}).ExpiresAt().IsZero() && expires != "" {
+		return fmt.Errorf("-expires: %q is not a day, such as 2027-01-31, or a time, such as 2027-01-31T12:00:00Z", expires)
+	}
+	_, err := auth.New([]auth.Key{{Name: name, Hash: hash}}, auth.Anonymous{})
+	return err
+}
+
+func words(list string) []string {
+	var found []string
 	for word := range strings.SplitSeq(list, ",") {
 		if word = strings.TrimSpace(word); word != "" {
-			words = append(words, strconv.Quote(word))
+			found = append(found, word)
 		}
 	}
-	return strings.Join(words, ", ")
+	return found
+}
+
+func quoted(list string) string {
+	found := words(list)
+	for i, word := range found {
+		found[i] = strconv.Quote(word)
+	}
+	return strings.Join(found, ", ")
 }

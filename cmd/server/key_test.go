@@ -69,3 +69,18 @@ func TestKeyUsage(t *testing.T) {
 		require.Contains(t, out.String(), "quadrate key new")
 	}
 }
+
+// No key is made whose entry the configuration refuses.
+func TestKeysThatCouldNotBeUsed(t *testing.T) {
+	for _, test := range []struct{ flag, value, want string }{
+		{"-expires", "tomorrow", `-expires: "tomorrow" is not a day, such as 2027-01-31, or a time, such as 2027-01-31T12:00:00Z`},
+		{"-models", " , ", "-models is empty: name models, or * for all"},
+		{"-name", "two\nlines", "it has characters that cannot be printed"},
+		{"-name", strings.Repeat("n", 129), "129 bytes, and at most 128 are allowed"},
+	} {
+		var out bytes.Buffer
+		require.ErrorIs(t, run(t.Context(), []string{"key", "new", test.flag, test.value}, nil, &out, nil), errUsage)
+		require.Contains(t, out.String(), test.want)
+		require.NotContains(t, out.String(), "qd_")
+	}
+}

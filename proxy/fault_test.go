@@ -76,6 +76,9 @@ func TestFaultsOfEachServer(t *testing.T) {
 		{TypeTEI, opRerank, 424, `{"error":"Backend error: model is not a re-ranker model","error_type":"Backend"}`, "task at model"},
 		{TypeTEI, opEmbed, 424, `{"error":"Backend error: Model is not an embedding model","error_type":"Backend"}`, "task at model"},
 		{TypeTEI, opRerank, 424, `{"error":"score is NaN","error_type":"Backend"}`, "failed + !"},
+		// Our own words on TEI's routes.
+		{TypeTEI, opEmbed, 422, `{"error":"inputs[1] has 259 tokens, model \"m\" takes 256, and truncation was refused","error_type":"Validation"}`, "too long at input[1]"},
+		{TypeTEI, opRerank, 424, `{"error":"model \"m\" does not do rerank; it does embed","error_type":"Backend"}`, "task at model"},
 		{TypeTEI, opEmbed, 429, `{"error":"Model is overloaded","error_type":"Overloaded"}`, "busy +"},
 		{TypeTEI, opEmbed, 400, "Failed to parse the request body as JSON: EOF while parsing", "invalid"},
 		{TypeTEI, opEmbed, 415, "Expected request with `Content-Type: application/json`", "invalid"},

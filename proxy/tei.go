@@ -337,7 +337,7 @@ func readTexts(r *response, lists int, result *[]string) error {
 func (tei) fault(op operation, r *response) fault {
 	p := readProblem(r)
 	switch {
-	case p.has("must have less than", "must be less than") && p.has("token"):
+	case p.has("must have less than", "must be less than", "truncation was refused") && p.has("token"):
 		return p.tooLong(op)
 	case p.has("batch size") && p.has("maximum allowed"):
 		return p.tooMany()
@@ -345,7 +345,7 @@ func (tei) fault(op operation, r *response) fault {
 		return fault{err: p.quoted(models.KindInvalid).At("prompt_name")}
 	case p.has("`dimensions`"):
 		return fault{err: p.quoted(models.KindInvalid).At("dimensions")}
-	case p.status == http.StatusFailedDependency && p.has("is not a", "is not an", "not available", "does not support"):
+	case p.status == http.StatusFailedDependency && p.has("is not a", "is not an", "not available", "does not support", "does not do", "no token states"):
 		return p.noTask()
 	case p.status == http.StatusFailedDependency:
 		return p.failed()

@@ -92,8 +92,10 @@ type Status struct {
 	// Reason says why the model does not serve, and what to do about it. It is shown to
 	// clients: no paths, no causes.
 	Reason string
-	Queue  Queue
-	Cache  CacheStatus
+	// Backend names the upstream for whose sake it does not; empty: it is this server.
+	Backend string
+	Queue   Queue
+	Cache   CacheStatus
 }
 
 // CacheStatus is what a model's cache of results has done and holds.
@@ -213,5 +215,5 @@ func (e Entry) serves(op string) error {
 		// Nothing that passes by itself: a client is not to come back for it.
 		return Errorf(KindNotFound, "model %q is not here: %s", e.Name, status.Reason).At("model").In(e.Name, op)
 	}
-	return Errorf(KindUnavailable, "model %q cannot serve: %s", e.Name, status.Reason).In(e.Name, op)
+	return Errorf(KindUnavailable, "model %q cannot serve: %s", e.Name, status.Reason).In(e.Name, op).By(status.Backend)
 }

@@ -181,6 +181,21 @@ func TestAFamilyThatTakesAnyNameIsNotTheDefault(t *testing.T) {
 	require.False(t, ok)
 }
 
+// resting is a model whose upstream cannot serve it.
+type resting struct{ Placeholder }
+
+func (r resting) Status() Status {
+	return Status{State: StateFailed, Reason: "it is down", Backend: "tei"}
+}
+
+func TestWhoCannotServeIsNamed(t *testing.T) {
+	_, err := Entry{Name: "m", Tasks: []Task{TaskEmbed}, Model: resting{}}.Embedder()
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, KindUnavailable, e.Kind)
+	require.Equal(t, "tei", e.Backend)
+}
+
 func TestClassifiersAndTokenizersAreFound(t *testing.T) {
 	for _, c := range []struct {
 		entry Entry

@@ -290,7 +290,7 @@ func (p *pool) status() models.Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ok, why := p.healthy(); !ok {
-		s.State, s.Reason = models.StateFailed, p.prefix()+why
+		s.State, s.Reason, s.Backend = models.StateFailed, p.prefix()+why, p.opts.Name
 	} else if p.refused != "" {
 		s.Reason = p.refused
 	}

@@ -65,6 +65,7 @@ func TestVectorsAreReadInEveryDialect(t *testing.T) {
 
 func TestVectorsPassAsTextWhereTheFormIsTheSame(t *testing.T) {
 	numbers := `{"data":[{"index":1,"embedding":[0, 1.0]},{"index":0,"embedding":[0.6,-8e-1]}]}`
+	escaped := strings.ReplaceAll(`{"data":[{"index":0,"embedding":"`+base64Of(0.6, -0.8)+`"},{"index":1,"embedding":"`+base64Of(0, 1)+`"}]}`, "A", `\u0041`)
 	encoded := `{"data":[{"index":0,"embedding":"` + base64Of(0.6, -0.8) + `"},{"index":1,"embedding":"` + base64Of(0, 1) + `"}]}`
 	for _, c := range []struct {
 		name    string
@@ -75,6 +76,8 @@ func TestVectorsPassAsTextWhereTheFormIsTheSame(t *testing.T) {
 	}{
 		{"numbers", models.EmbedRequest{Form: models.FormNumbers}, numbers, []string{"[0.6,-8e-1]", "[0, 1.0]"}, nil},
 		{"base64", models.EmbedRequest{Form: models.FormBase64}, encoded, []string{`"` + base64Of(0.6, -0.8) + `"`, `"` + base64Of(0, 1) + `"`}, nil},
+		{"base64 with escapes", models.EmbedRequest{Form: models.FormBase64}, escaped, []string{`"` + base64Of(0.6, -0.8) + `"`, `"` + base64Of(0, 1) + `"`}, nil},
+		{"decoded with escapes", models.EmbedRequest{}, escaped, nil, [][]float32{{0.6, -0.8}, {0, 1}}},
 		{"numbers for base64", models.EmbedRequest{Form: models.FormBase64}, numbers, nil, [][]float32{{0.6, -0.8}, {0, 1}}},
 		{"base64 for numbers", models.EmbedRequest{Form: models.FormNumbers}, encoded, nil, [][]float32{{0.6, -0.8}, {0, 1}}},
 		{"longer than asked for", models.EmbedRequest{Form: models.FormNumbers, Dimensions: 1}, `{"data":[{"index":0,"embedding":[0.6,-0.8]},{"index":1,"embedding":[-0.6,0.8]}]}`, nil, [][]float32{{1}, {-1}}},
@@ -158,7 +161,8 @@ func TestWrongVectorsAreRefused(t *testing.T) {
 		{TypeOpenAI, `{"data":[{"index":0,"embedding":"` + base64Of(float32(math.NaN())) + `"}]}`, errNotFinite.Error()},
 		{TypeOpenAI, `{"data":[{"index":0,"embedding":"AAAA!"}]}`, errBase64.Error()},
 		{TypeOpenAI, `{"data":[{"index":0,"embedding":"` + base64Of(1) + "\n" + `"}]}`, errBase64.Error()},
-		{TypeOpenAI, `{"data":[{"index":0,"embedding":"\u0041"}]}`, "not plain base64"},
+		{TypeOpenAI, `{"data":[{"index":0,"embedding":"\u0041"}]}`, errBase64.Error()},
+		{TypeOpenAI, `{"data":[{"index":0,"embedding":"\x"}]}`, "an invalid escape"},
 		{TypeOpenAI, `{"data":[{"index":0,"embedding":""}]}`, "a vector without numbers"},
 		{TypeCohere, `{"embeddings":{"int8":[[1],[1]]}}`, "lacks the vector of input[0]"},
 		{TypeQuadrate, `{"data":[]}`, "lacks the vector of input[0]"},

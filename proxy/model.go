@@ -17,8 +17,9 @@ import (
 // vectors keep their length), and puts the answers together.
 type model struct {
 	modelSpec
-	// dimensions is what the first answer of full length had; 0: there was none yet.
-	dimensions atomic.Int64
+	// dimensions is what the first answer of full length had; 0: there was none yet. The same model
+	// at other upstreams shares it.
+	dimensions *atomic.Int64
 	// scores is the widest kind of score that was seen, as an index of scoreKinds.
 	scores atomic.Int32
 	// several is set once probabilities did not add up to 1.
@@ -34,7 +35,7 @@ var (
 	_ models.Tokenizer     = (*model)(nil)
 )
 
-func newModel(spec modelSpec) *model { return &model{modelSpec: spec} }
+func newModel(spec modelSpec) *model { return &model{modelSpec: spec, dimensions: new(atomic.Int64)} }
 
 // Info says what the configuration, the server's list and the answers so far tell.
 func (m *model) Info() models.Info {
@@ -152,10 +153,10 @@ func tooManyDimensions(asked, have int) error {
 // checkLength refuses vectors of another length than the configuration says, or than those before
 // had, and remembers the first. asked is what the client asked for, or 0.
 func (m *model) checkLength(asked, got int) error {
-	if asked > 0 && got <= asked {
+	want := m.length()
+	if asked > 0 && (got == asked || got < asked && want == 0) {
 		return nil
 	}
-	want := m.length()
 	if want == 0 && asked == 0 && m.dimensions.CompareAndSwap(0, int64(got)) {
 		return nil
 	}

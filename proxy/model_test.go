@@ -265,10 +265,13 @@ func TestVectorsKeepTheirLength(t *testing.T) {
 	require.Equal(t, models.KindUpstream, models.KindOf(err))
 	require.ErrorContains(t, err, "vectors have 3 numbers; this model's have 2")
 	require.Equal(t, models.KindUpstream, models.KindOf(embed(1)))
+	answer = "[[1]]"
+	require.Equal(t, models.KindUpstream, models.KindOf(embed(2)), "it has as many as was asked for")
 	sent := len(s.sent)
 	require.Equal(t, models.KindInvalid, models.KindOf(embed(4)))
 	require.Len(t, s.sent, sent)
 
+	answer = "[[1,0,0]]"
 	// A field that nobody here knows may ask for another length, of which nothing is learnt.
 	m = modelOver(t, TypeTEI, s, Route{})
 	for _, known := range []int{0, 2} {
@@ -523,4 +526,25 @@ func TestAPanicOfAPartIsAnError(t *testing.T) {
 	})
 	require.Equal(t, models.KindInternal, models.KindOf(err))
 	require.ErrorContains(t, err, "panic: ours")
+}
+
+// A model has vectors of one length, whichever of its upstreams answers.
+func TestAFallbackUpstreamKeepsTheLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		s := w.seams()
+		s.dialect = newDialect
+		w.at("http://a", always(200, "[[1,0]]"))
+		w.at("http://b", always(200, "[[1,0,0]]"))
+		p := openProxy(t, Options{Upstreams: []Upstream{quiet("a", "http://a"), quiet("b", "http://b")},
+			Routes: []Route{{Name: "m", Upstream: "a", Tasks: embedTask, Fallback: []string{"b"}}}}, s)
+		m, err := p.Entries()[0].Embedder()
+		require.NoError(t, err)
+		_, err = m.Embed(t.Context(), embedOne("a"))
+		require.NoError(t, err)
+		w.at("http://a", failing)
+		_, err = m.Embed(t.Context(), embedOne("a"))
+		requireKind(t, models.KindUpstream, "a", err)
+		require.ErrorContains(t, err, "vectors have 3 numbers; this model's have 2")
+	})
 }

@@ -82,7 +82,7 @@ func (p *Proxy) route(r Route) {
 type served struct{ plain, model models.Model }
 
 func (p *Proxy) serve(r Route, name, upstreamModel string) served {
-	of := func(pool *pool) models.Model {
+	of := func(pool *pool) *model {
 		return newModel(modelSpec{name: name, upstreamModel: upstreamModel, route: r, upstream: pool.opts, dialect: pool.dialect, backend: pool})
 	}
 	plain := of(p.pool(r.Upstream))
@@ -93,7 +93,9 @@ func (p *Proxy) serve(r Route, name, upstreamModel string) served {
 	for _, to := range r.Fallback {
 		s := step{name: to}
 		if pool := p.pool(to); pool != nil {
-			s.entry = models.Entry{Name: name, Tasks: r.Tasks, Model: of(pool)}
+			same := of(pool)
+			same.dimensions = plain.dimensions
+			s.entry = models.Entry{Name: name, Tasks: r.Tasks, Model: same}
 		}
 		f.next = append(f.next, s)
 	}

@@ -56,10 +56,14 @@ func (p *pool) attempts(ctx context.Context, r *request) error {
 			return nil
 		}
 		// The trial of an ejected endpoint was our wish: what it costs is not the budget's.
-		if !o.again || number > p.opts.Retries || !trial && !p.budget.retry() || !p.pause(ctx, o, number, tried) {
+		if !o.again || number > p.opts.Retries {
 			return o.err
 		}
-		if ctx.Err() != nil {
+		wait, fits := p.pause(ctx, o, number, tried)
+		if !fits || !trial && !p.budget.retry() {
+			return o.err
+		}
+		if sleep(ctx, wait) != nil {
 			return p.ended(ctx)
 		}
 		last = o.err
@@ -81,22 +85,16 @@ const (
 	pauseMost      = 5 * time.Second
 )
 
-// pause waits before the next attempt. false: the time is not enough for it.
-func (p *pool) pause(ctx context.Context, o outcome, number int, tried []*endpoint) bool {
+// pause is how long to wait before the next attempt. false: the time is not enough for it.
+func (p *pool) pause(ctx context.Context, o outcome, number int, tried []*endpoint) (wait time.Duration, fits bool) {
 	elsewhere, rest := p.outlook(tried, o.rest)
 	most := pauseSame
 	if elsewhere {
 		most = pauseElsewhere
 	}
-	wait := rest + time.Duration(rand.Int64N(int64(min(most<<(number-1), pauseMost))+1))
-	if wait > p.opts.Timeout {
-		return false
-	}
-	if end, ok := ctx.Deadline(); ok && time.Until(end) <= wait {
-		return false
-	}
-	_ = sleep(ctx, wait)
-	return true
+	wait = rest + time.Duration(rand.Int64N(int64(min(most<<(number-1), pauseMost))+1))
+	end, ends := ctx.Deadline()
+	return wait, wait <= p.opts.Timeout && (!ends || time.Until(end) > wait)
 }
 
 // outlook reports whether there is an endpoint that was not tried and has not asked to be left

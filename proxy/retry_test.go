@@ -238,3 +238,16 @@ func TestWhoBreaksOffInTheMiddleIsNotAnswered(t *testing.T) {
 		}
 	})
 }
+
+// What is not tried again, as there is no time for it, takes nothing from those that are.
+func TestWhatHasNoTimeTakesNothingFromTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.at("http://s0", always(503, "", "Retry-After", "3600"))
+		p := openPool(t, Upstream{Name: "one", Type: TypeTEI, URLs: []string{"http://s0"}, ProbeInterval: -1}, Hooks{}, w.seams())
+		for range 100 {
+			requireKind(t, models.KindUpstream, "one", ask(t.Context(), p, 1))
+		}
+		require.Zero(t, p.budget.retries)
+	})
+}

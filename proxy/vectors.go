@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -65,12 +66,18 @@ func (v *vectors) take(s *scanner, length int) (cell, error) {
 		c.form = models.FormBase64
 		start := s.pos
 		inside, plain := s.plain()
-		if !plain {
-			return c, s.fail("a vector that is not plain base64")
+		if !plain { // some servers escape + and /
+			var text string
+			if text, err = s.str(); err != nil {
+				return c, err
+			}
+			inside = []byte(text)
 		}
 		c.values, c.measure, err = unbase64(inside, c.values, keep, &v.scratch)
 		c.sure = true
-		c.text = s.data[start:s.pos]
+		if c.text = s.data[start:s.pos]; !plain {
+			c.text = slices.Concat([]byte{'"'}, inside, []byte{'"'})
+		}
 	default:
 		err = s.unexpected("a vector")
 	}

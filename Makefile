@@ -83,6 +83,11 @@ test-torch: ## Test the PyTorch export route (fetches PyTorch below var/ on firs
 	@scripts/setup/setup.sh torch torchtest
 	@scripts/test.sh torch
 
+.PHONY: test-infinity
+test-infinity: test-setup ## Test the gateway before a real Infinity (fetches it and PyTorch below var/: 2.6 GB)
+	@scripts/setup/setup.sh infinity
+	@scripts/test.sh infinity
+
 .PHONY: test-openvino
 test-openvino: test-setup setup-openvino ## The Go tests of OpenVINO's provider; on an Intel processor
 	$(call timed,OpenVINO) env QUADRATE_REQUIRE_MODELS=1 go test -count=1 -run OpenVINO -v ./inference/...

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test, one stage after another, with the time of each. Stages (default: all, in
-# this order): check lint shell exporter go race clients; and by name only: torch
+# this order): check lint shell exporter go race clients; and by name only: torch infinity
 # A Go test that skips fails its stage, unless scripts/expected_skips.txt names it.
 set -uo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
@@ -34,6 +34,7 @@ run_stage() {
       ;;
     exporter) pytested pytest-venv test/exporter && pytested pytest-venv test/gpu ;;
     torch) pytested torch-venv test/torch ;;
+    infinity) go build -o bin/quadrate ./cmd/server && pytested clients-venv test/infinity ;;
     go) gotest var/log/go.json -timeout 15m ./... ;;
     # -short: under the race detector the long end-to-end runs would time the detector.
     race) gotest var/log/race.json -race -short -timeout 20m ./... ;;

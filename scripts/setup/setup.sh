@@ -8,7 +8,7 @@
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
 # Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for Intel
 # processors openvino; for models that only PyTorch exports torch; for the tests testmodels pytest
-# clients gotestsum lint redis torchtest
+# clients gotestsum lint redis torchtest infinity
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -128,6 +128,8 @@ step_torch() { environment "$var/torch-venv" scripts/quadrate_export_torch/requi
 
 step_torchtest() { "$var/torch-venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes --requirement scripts/requirements-test.txt; }
 
+step_infinity() { environment "$var/infinity-venv" test/infinity/requirements.txt --no-deps; }
+
 step_pytest() { environment "$var/pytest-venv" scripts/requirements-test.txt; }
 
 step_lint() {
@@ -166,6 +168,7 @@ inputs() {
     clients) cat test/clients/requirements*.txt; python3 --version ;;
     torch) cat scripts/quadrate_export_torch/requirements.txt; python3 --version ;;
     torchtest) inputs torch; inputs pytest ;;
+    infinity) cat test/infinity/requirements.txt; python3 --version ;;
     pytest) cat scripts/requirements-test.txt; python3 --version ;;
     lint) echo "$GOLANGCI_VERSION"; go env GOVERSION ;;
     gotestsum) echo "$GOTESTSUM_VERSION"; go env GOVERSION ;;
@@ -186,6 +189,7 @@ result() {
     clients) echo "$var/clients-openai2-venv/bin/pytest" ;;
     torch) echo "$var/torch-venv/bin/python" ;;
     torchtest) echo "$var/torch-venv/bin/pytest" ;;
+    infinity) echo "$var/infinity-venv/bin/infinity_emb" ;;
     pytest) echo "$var/pytest-venv/bin/python" ;;
     lint) echo "$var/tools/golangci-lint" ;;
     gotestsum) echo "$var/tools/gotestsum" ;;
@@ -208,6 +212,7 @@ title() {
     clients) echo "Python clients for the tests" ;;
     torch) echo "PyTorch (2.6 GB to fetch, 4.4 GB on disk)" ;;
     torchtest) echo "test tools beside PyTorch" ;;
+    infinity) echo "Infinity and PyTorch (2.6 GB to fetch)" ;;
     pytest) echo "exporter's test environment" ;;
     lint) echo "golangci-lint (go install)" ;;
     gotestsum) echo "gotestsum (go install)" ;;

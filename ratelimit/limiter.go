@@ -97,6 +97,13 @@ type Limiter struct {
 	close  sync.Once
 }
 
+// Check reports all that New would refuse, and connects to nobody.
+func Check(o Options) error {
+	_, storeErr := parseStore(o.Store)
+	_, err := compile(o)
+	return errors.Join(storeErr, err)
+}
+
 // New makes a limiter. With Redis it does not wait for a connection: it starts as if Redis were
 // gone until it is there.
 func New(o Options) (*Limiter, error) {

@@ -249,7 +249,9 @@ func TestAllProblemsAreReported(t *testing.T) {
 		_, err := New(Options{Store: store})
 		require.ErrorContains(t, err, "rate limits: store: neither memory nor a URL", store)
 		require.ErrorContains(t, err, reason, store)
+		require.Equal(t, err, Check(Options{Store: store}), store)
 	}
+	require.NoError(t, Check(Options{Store: "redis://nobody.invalid", Classes: []Class{{Name: "c"}}}))
 }
 
 func TestApplyRefusesAnotherStore(t *testing.T) {

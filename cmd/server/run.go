@@ -142,9 +142,5 @@ func checkModel(runtime localRuntime, spec models.Spec) error {
 // away: certificates are read, but nobody is called.
 func checkGateway(cfg *config.Config) error {
 	_, keysErr := keyring(cfg.Auth)
-	limiter, limitsErr := ratelimit.New(limitOptions(cfg.RateLimits))
-	if limitsErr == nil {
-		limitsErr = limiter.Close()
-	}
-	return errors.Join(keysErr, limitsErr, proxy.Check(proxyOptions(cfg.Routing)))
+	return errors.Join(keysErr, ratelimit.Check(limitOptions(cfg.RateLimits)), proxy.Check(proxyOptions(cfg.Routing)))
 }

@@ -100,6 +100,9 @@ func (r Route) problems(at string, upstreams map[string]bool) (problems []error)
 			problems = append(problems, fmt.Errorf("%s: fallback[%d]: %q is empty, the model or upstream itself, or there already", at, i, to))
 		}
 	}
+	if wildcard.Is(r.UpstreamModel) && len(r.Aliases) > 0 {
+		problems = append(problems, fmt.Errorf("%s: aliases: what the * of upstream_model %q stands for in an alias cannot be told", at, r.UpstreamModel))
+	}
 	if wildcard.Is(r.UpstreamModel) && (strings.Count(r.Name, "*") != 1 || strings.Count(r.UpstreamModel, "*") != 1) {
 		problems = append(problems, fmt.Errorf("%s: upstream_model %q holds *, which stands for that of the name: each needs exactly one", at, r.UpstreamModel))
 	}

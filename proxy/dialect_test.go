@@ -246,6 +246,7 @@ func TestListsOfModels(t *testing.T) {
 		{TypeInfinity, "/models", `{"data":[{"id":"m","created":1700000000.5,"capabilities":["embed","image_embed"],"stats":{"queue_fraction":0.1}}]}`,
 			listing{models: []listed{{name: "m", tasks: []models.Task{models.TaskEmbed}, created: 1700000000}}}},
 		{TypeOpenAI, "/v1/models", `{"data":[{"id":"text-embedding-3-small","created":1,"owned_by":"x"},{}]}`, listing{models: []listed{{name: "text-embedding-3-small", created: 1}}}},
+		{TypeOpenAI, "/v1/models", `{"data":[{"id":"mistral-embed","created":"2024-01-01","capabilities":{"completion_chat":false},"max_length":"8k","labels":{}},{"id":"b","created":7}]}`, listing{models: []listed{{name: "mistral-embed"}, {name: "b", created: 7}}}},
 		{TypeCohere, "/v1/models?page_size=1000", `{"models":[{"name":"embed-v4.0","endpoints":["embed"],"context_length":128000.0},{"name":"command","endpoints":["chat"]},{"name":"rerank-v3.5","endpoints":["rerank"]}]}`,
 			listing{models: []listed{{name: "embed-v4.0", tasks: []models.Task{models.TaskEmbed}, maxLength: 128000}, {name: "rerank-v3.5", tasks: []models.Task{models.TaskRerank}}}}},
 		{TypeQuadrate, "/v1/models", `{"data":[{"id":"a/b","created":3,"tasks":["rerank","classify"],"max_length":512,"dimensions":3,"score_kind":"cosine","prompts":["p"],"labels":["x","y"],"multi_label":true}]}`,
@@ -258,7 +259,9 @@ func TestListsOfModels(t *testing.T) {
 		require.Equal(t, http.MethodGet, r.method)
 		require.NoError(t, r.read(&response{body: []byte(c.answer)}))
 		require.Equal(t, c.want, got)
-		require.Error(t, r.read(&response{body: []byte("<html>")}))
+		for _, wrong := range []string{"<html>", "[]", `{"data":"x","models":3,"model_id":{}}`} {
+			require.Error(t, r.read(&response{body: []byte(wrong)}))
+		}
 		require.Equal(t, 1, calls)
 	}
 	require.Nil(t, jina{}.list(nil))

@@ -269,6 +269,7 @@ func TestOptionsAreCheckedTogether(t *testing.T) {
 		`fallback[2]: "a" is`,
 		`fallback[3]: "z" is`,
 		`models[1] ("x"): upstream_model "*" holds *`,
+		`models[1] ("x"): aliases: what the * of upstream_model "*" stands for`,
 	} {
 		require.ErrorContains(t, err, want)
 	}

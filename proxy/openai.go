@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -27,7 +29,9 @@ func listOpenAI(path string, found func(listing)) *request {
 		var list struct {
 			Data []openAIModel `json:"data"`
 		}
-		if err := json.Unmarshal(answer.body, &list); err != nil {
+		// What one kind of server adds may be something else in another's list: it is left out.
+		var other *json.UnmarshalTypeError
+		if err := json.Unmarshal(answer.body, &list); err != nil && (!errors.As(err, &other) || list.Data == nil) {
 			return wrongJSON(err)
 		}
 		var l listing
@@ -43,8 +47,8 @@ func listOpenAI(path string, found func(listing)) *request {
 }
 
 type openAIModel struct {
-	ID      string      `json:"id"`
-	Created json.Number `json:"created"`
+	ID      string          `json:"id"`
+	Created json.RawMessage `json:"created"`
 	// MaxModelLen is vLLM's and Capabilities Infinity's; the others are ours.
 	MaxModelLen  int              `json:"max_model_len"`
 	Capabilities []string         `json:"capabilities"`
@@ -62,7 +66,7 @@ func (m openAIModel) listed() listed {
 	if slices.Contains(scoreKinds, m.ScoreKind) {
 		l.scoreKind = m.ScoreKind
 	}
-	if seconds, err := m.Created.Float64(); err == nil && seconds > 0 && seconds < 1e12 {
+	if seconds, err := strconv.ParseFloat(word(m.Created), 64); err == nil && seconds > 0 && seconds < 1e12 {
 		l.created = int64(seconds)
 	}
 	for _, name := range append(m.Tasks, m.Capabilities...) {

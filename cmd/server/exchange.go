@@ -17,6 +17,22 @@ type exchange struct {
 	opened, retired []*local
 }
 
+// names are those of the models that were loaded, and of those that are gone. One that is optional
+// and absent was not loaded.
+func (x *exchange) names() (loaded, removed []string) {
+	for _, m := range x.opened {
+		if m.model != nil {
+			loaded = append(loaded, m.spec.Name)
+		}
+	}
+	for _, m := range x.retired {
+		if !slices.Contains(loaded, m.spec.Name) {
+			removed = append(removed, m.spec.Name)
+		}
+	}
+	return loaded, removed
+}
+
 // prepare makes the list that specs describe. Models whose spec is unchanged are taken over;
 // the others are loaded beside those that serve, so that no request is without a model. When
 // one cannot be loaded, those that were are closed again and everything stays as it is.

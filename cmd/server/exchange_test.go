@@ -40,6 +40,9 @@ func TestOnlyChangedModelsAreExchanged(t *testing.T) {
 	require.Equal(t, []string{"added", "changed", "kept"}, names(x.list))
 	require.Equal(t, []string{"added", "changed"}, names(x.opened))
 	require.Equal(t, []string{"changed", "removed"}, names(x.retired))
+	loadedNow, removed := x.names()
+	require.Equal(t, []string{"added", "changed"}, loadedNow)
+	require.Equal(t, []string{"removed"}, removed)
 	require.Same(t, kept, x.list[2].model)
 	require.Equal(t, []string{"kept", "changed", "removed"}, names(l.list), "nothing is in force yet")
 	require.Empty(t, f.closed)
@@ -70,6 +73,18 @@ func TestProgressWhileModelsAreExchanged(t *testing.T) {
 	require.NoError(t, err)
 	_, err = l.content.catalog.Lookup("removed")
 	require.Error(t, err)
+}
+
+func TestAnOptionalModelThatIsAbsentWasNotLoaded(t *testing.T) {
+	l, f := loaded(t, "kept", "bad/model")
+	f.refuse = inference.ErrAbsent
+	next := specs("kept", "bad/model")
+	next[1].Optional = true
+	x, err := l.prepare(t.Context(), next)
+	require.NoError(t, err)
+	loadedNow, removed := x.names()
+	require.Empty(t, loadedNow)
+	require.Equal(t, []string{"bad/model"}, removed)
 }
 
 func TestAListThatCannotBeShownIsNotInForce(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"reflect"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -168,14 +167,7 @@ func (g *gateway) exchange(ctx context.Context, cfg *config.Config, report *relo
 	report.Routing = !reflect.DeepEqual(g.cfg.Routing, cfg.Routing)
 	g.adopt(cfg, keys)
 	g.cfg = cfg
-	for _, m := range x.opened {
-		report.Loaded = append(report.Loaded, m.spec.Name)
-	}
-	for _, m := range x.retired {
-		if !slices.Contains(report.Loaded, m.spec.Name) {
-			report.Removed = append(report.Removed, m.spec.Name)
-		}
-	}
+	report.Loaded, report.Removed = x.names()
 	g.retire(x.retired, before)
 	return nil
 }

@@ -53,14 +53,14 @@ def test_openai_like_error_classes(server):
         like(server, dimensions=4096, max_retries=0).get_text_embedding("x")
 
 
-def test_tei_embeddings(local):
-    got = np.array(tei(local).get_text_embedding_batch(TEXTS))
-    assert np.allclose(got, expected(local, TEXTS), rtol=0, atol=1e-6)
-    assert np.allclose(tei(local).get_query_embedding(QUERY), expected(local, [QUERY])[0], rtol=0, atol=1e-6)
+def test_tei_embeddings(server):
+    got = np.array(tei(server).get_text_embedding_batch(TEXTS))
+    assert np.allclose(got, expected(server, TEXTS), rtol=0, atol=1e-6)
+    assert np.allclose(tei(server).get_query_embedding(QUERY), expected(server, [QUERY])[0], rtol=0, atol=1e-6)
 
 
-def test_tei_rerank(local):
+def test_tei_rerank(server):
     nodes = [schema.NodeWithScore(node=schema.TextNode(text=text)) for text in DOCUMENTS]
-    ranked = TextEmbeddingInference(base_url=local.url, top_n=2).postprocess_nodes(nodes, query_str=QUERY)
+    ranked = TextEmbeddingInference(base_url=server.url, top_n=2).postprocess_nodes(nodes, query_str=QUERY)
     assert [node.text for node in ranked] == [DOCUMENTS[1], DOCUMENTS[0]]
     assert 1 >= ranked[0].score > ranked[1].score

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,7 +79,7 @@ func played(name upstreamtest.FaultName, path string, times int) upstreamtest.Fa
 }
 
 // isolated has one attempt tell one answer, quickly.
-const isolated = ", retries: 0, timeout: 300ms, max_answer: 1MiB, probe_interval: 0s, eject_after: 1000"
+const isolated = ", retries: 0, timeout: 500ms, max_answer: 1MiB, probe_interval: 0s, eject_after: 1000"
 
 // Every fault of every kind of server reaches the client as what it is, by the name of who failed.
 func TestFaultsReachTheClient(t *testing.T) {
@@ -86,31 +87,43 @@ func TestFaultsReachTheClient(t *testing.T) {
 	all, routing := everybody(t, isolated)
 	g := newSite(t, routing).open()
 	seen := map[upstreamtest.FaultName]bool{}
+	var group sync.WaitGroup
 	for _, b := range all {
 		// The first answer tells what the others must be like.
 		g.vectors(t, string(b.kind)+"/embed", "a", "b")
 		for i, server := range []*upstreamtest.Server{b.embeds, b.reranks} {
-			task, path := []string{"embed", "rerank"}[i], routes[b.kind][i]
 			for _, name := range upstreamtest.Faults() {
-				if !server.Plays(name, path) {
-					continue
-				}
-				seen[name] = true
-				t.Run(fmt.Sprintf("%s/%s/%s", b.kind, task, name), func(t *testing.T) {
-					server.Fail(played(name, path, 0))
-					defer server.Clear()
-					a := g.task(t, b, task)
-					checkVerdict(t, verdicts[name], b, a)
-					require.NotContains(t, a.body, server.URL)
-				})
+				seen[name] = seen[name] || server.Plays(name, routes[b.kind][i])
 			}
 		}
+		group.Go(func() {
+			playAll(t, g, b, "embed", b.embeds)
+			playAll(t, g, b, "rerank", b.reranks)
+		})
 	}
+	group.Wait()
 	for _, name := range upstreamtest.Faults() {
 		require.True(t, seen[name], "%s is played by nobody", name)
 	}
 	for _, kind := range []string{"upstream", "queue_full", "upstream_credentials", "not_found"} {
 		require.NotZero(t, g.metric(t, "quadrate_upstream_requests_total", `outcome="`+kind+`"`), kind)
+	}
+}
+
+// playAll has a server fail in every way that it can.
+func playAll(t *testing.T, g running, b behind, task string, server *upstreamtest.Server) {
+	path := routes[b.kind][map[string]int{"embed": 0, "rerank": 1}[task]]
+	for _, name := range upstreamtest.Faults() {
+		if !server.Plays(name, path) {
+			continue
+		}
+		t.Run(fmt.Sprintf("%s/%s/%s", b.kind, task, name), func(t *testing.T) {
+			server.Fail(played(name, path, 0))
+			defer server.Clear()
+			a := g.task(t, b, task)
+			checkVerdict(t, verdicts[name], b, a)
+			require.NotContains(t, a.body, server.URL)
+		})
 	}
 }
 
@@ -149,7 +162,7 @@ func TestFaultsAreMendedElsewhere(t *testing.T) {
 	// Who tries again is the same for all; these two have every fault.
 	for _, p := range []peer{{kind: upstreamtest.TEI, apart: true}, {kind: upstreamtest.Ollama, cosine: true}} {
 		one, other := p.start(t), p.start(t)
-		u, m := one.routing(", timeout: 2s, first_byte_timeout: 200ms, max_answer: 1MiB, probe_interval: 0s, eject_after: 1000, retry_budget: 100")
+		u, m := one.routing(", timeout: 2s, first_byte_timeout: 500ms, max_answer: 1MiB, probe_interval: 0s, eject_after: 1000, retry_budget: 100")
 		for i, server := range one.servers() {
 			u = strings.Replace(u, server.URL, server.URL+", "+other.servers()[i].URL, 1)
 		}
@@ -157,40 +170,48 @@ func TestFaultsAreMendedElsewhere(t *testing.T) {
 		pairs = append(pairs, [2]behind{one, other})
 	}
 	g := newSite(t, upstreams+models).open()
+	var group sync.WaitGroup
 	for _, pair := range pairs {
-		b := pair[0]
-		g.vectors(t, string(b.kind)+"/embed", "a", "b")
-		path := routes[b.kind][0]
-		for _, name := range upstreamtest.Faults() {
-			if !b.embeds.Plays(name, path) {
-				continue
-			}
-			t.Run(fmt.Sprintf("%s/%s", b.kind, name), func(t *testing.T) {
-				for range 4 { // retries are a share of all requests
-					require.Equal(t, http.StatusOK, g.task(t, b, "embed").status)
-				}
-				before := retries(t, g, b)
-				for _, server := range pair {
-					server.embeds.Reset()
-					fault := played(name, path, 1)
-					fault.RetryAfter = ""
-					server.embeds.Fail(fault)
-					defer server.embeds.Clear()
-				}
-				a := g.task(t, b, "embed")
-				tried, met := retries(t, g, b)-before, pair[0].embeds.Stats().Failed+pair[1].embeds.Stats().Failed
-				if want := verdicts[name]; !want.retry {
-					require.Equal(t, want.status, a.status, a.body)
-					require.Zero(t, tried)
-					return
-				}
-				require.Equal(t, http.StatusOK, a.status, a.body)
-				require.NotZero(t, met)
-				if name != upstreamtest.ResetFirst { // net/http itself asks again where a kept connection ends
-					require.EqualValues(t, met, tried)
-				}
-			})
+		g.vectors(t, string(pair[0].kind)+"/embed", "a", "b")
+		group.Go(func() { mendAll(t, g, pair) })
+	}
+	group.Wait()
+}
+
+// mendAll has a pair of servers fail once each in every way that they can.
+func mendAll(t *testing.T, g running, pair [2]behind) {
+	b := pair[0]
+	path := routes[b.kind][0]
+	for _, name := range upstreamtest.Faults() {
+		if b.embeds.Plays(name, path) {
+			t.Run(fmt.Sprintf("%s/%s", b.kind, name), func(t *testing.T) { mend(t, g, pair, played(name, path, 1)) })
 		}
+	}
+}
+
+func mend(t *testing.T, g running, pair [2]behind, fault upstreamtest.Fault) {
+	t.Helper()
+	fault.RetryAfter = ""
+	for range 4 { // retries are a share of all requests
+		require.Equal(t, http.StatusOK, g.task(t, pair[0], "embed").status)
+	}
+	before := retries(t, g, pair[0])
+	for _, server := range pair {
+		server.embeds.Reset()
+		server.embeds.Fail(fault)
+		defer server.embeds.Clear()
+	}
+	a := g.task(t, pair[0], "embed")
+	tried, met := retries(t, g, pair[0])-before, pair[0].embeds.Stats().Failed+pair[1].embeds.Stats().Failed
+	if want := verdicts[fault.Name]; !want.retry {
+		require.Equal(t, want.status, a.status, a.body)
+		require.Zero(t, tried)
+		return
+	}
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	require.NotZero(t, met)
+	if fault.Name != upstreamtest.ResetFirst { // net/http itself asks again where a kept connection ends
+		require.EqualValues(t, met, tried)
 	}
 }
 

@@ -172,14 +172,9 @@ func TestThreeServersShareAKeysLimit(t *testing.T) {
 	if testing.Short() {
 		duration = 3 * time.Second
 	}
-	began := time.Now()
 	p := press(t, all)
 	defer p.stop()
-	time.Sleep(duration)
-	allowed := func(since time.Time) float64 { return burst + perSecond*time.Since(since).Seconds() }
-	most, admitted := allowed(began), float64(p.sum())
-	t.Logf("with Redis: %v admitted by three servers in %v, %.0f allowed (%+.2f %%)", admitted, time.Since(began).Round(time.Millisecond), most, 100*(admitted/most-1))
-	require.InEpsilon(t, most, admitted, 0.02)
+	shared(t, p, all, duration, perSecond, burst)
 	a := all[1].embed(t, "m", []string{"x"}, bearer(clientSecret)...)
 	require.Equal(t, strconv.Itoa(burst), a.header.Get("X-Ratelimit-Limit-Requests"))
 	require.NotEmpty(t, a.header.Get("X-Ratelimit-Remaining-Requests"))
@@ -189,7 +184,7 @@ func TestThreeServersShareAKeysLimit(t *testing.T) {
 		require.NotZero(t, g.metric(t, "quadrate_rate_limited_total", `class="c"`, `setting="requests_per_minute"`))
 	}
 
-	before, killed := p.sum(), time.Now()
+	before, killed, lost := p.sum(), time.Now(), away(t, all)
 	store.kill()
 	for _, g := range all {
 		require.Eventually(t, func() bool { return g.metric(t, "quadrate_limit_store_available") == 0 }, 20*time.Second, 5*time.Millisecond)
@@ -197,23 +192,49 @@ func TestThreeServersShareAKeysLimit(t *testing.T) {
 	noticed := time.Now()
 	time.Sleep(duration / 2)
 	// Each begins with its part of the burst.
-	most = allowed(killed)
-	admitted = float64(p.sum() - before)
+	most := burst + perSecond*time.Since(killed).Seconds()
+	admitted := float64(p.sum() - before)
 	t.Logf("without Redis: %v admitted in %v, %.0f allowed (%+.2f %%)", admitted, time.Since(killed).Round(time.Millisecond), most, 100*(admitted/most-1))
 	require.LessOrEqual(t, admitted, 1.02*most)
 	require.GreaterOrEqual(t, admitted, 0.9*perSecond*time.Since(noticed).Seconds())
-	for i, g := range all {
-		require.Len(t, g.lines(t, "the store of rate limits is away: this server allows its own share"), 1)
-		require.NotZero(t, p.admitted[i].Load())
-	}
+	require.Equal(t, lost+servers, away(t, all))
 
 	store.start()
 	for _, g := range all {
 		require.Eventually(t, func() bool { return g.metric(t, "quadrate_limit_store_available") == 1 }, 30*time.Second, 10*time.Millisecond)
-		require.Len(t, g.lines(t, "rate limits are shared through their store"), 2, "at the start, and again")
 	}
 	p.stop()
 	p.failed.Range(func(what, _ any) bool { require.Fail(t, "a request failed", what); return false })
+}
+
+// away counts how often servers have lost their store.
+func away(t testing.TB, servers []running) (times int) {
+	t.Helper()
+	for _, g := range servers {
+		times += len(g.lines(t, "the store of rate limits is away: this server allows its own share"))
+	}
+	return times
+}
+
+// shared holds what servers admit together to their limit. A machine so busy that Redis does not
+// answer in time has them allow their parts, as without it: then a later look counts, when the
+// burst is used up.
+func shared(t testing.TB, p *pressure, servers []running, duration time.Duration, perSecond, burst float64) {
+	t.Helper()
+	for range 5 {
+		before, lost, began := p.sum(), away(t, servers), time.Now()
+		time.Sleep(duration)
+		most, admitted := burst+perSecond*time.Since(began).Seconds(), float64(p.sum()-before)
+		if times := away(t, servers); times > lost {
+			t.Logf("Redis did not answer in time, %d times: looking again", times-lost)
+			burst = 0
+			continue
+		}
+		t.Logf("with Redis: %v admitted by three servers in %v, %.0f allowed (%+.2f %%)", admitted, time.Since(began).Round(time.Millisecond), most, 100*(admitted/most-1))
+		require.InEpsilon(t, most, admitted, 0.02)
+		return
+	}
+	require.Fail(t, "Redis was never there for long enough")
 }
 
 func limited(t testing.TB, up *upstreamtest.Server, auth, limits string) running {

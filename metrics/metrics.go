@@ -186,6 +186,12 @@ func (m *Metrics) SetProvider(model, provider, variant string, share float64) {
 	m.placed.WithLabelValues(model).Set(share)
 }
 
+// DropProvider says that nothing runs a model any more.
+func (m *Metrics) DropProvider(model string) {
+	m.provider.DeletePartialMatch(prometheus.Labels{"model": model})
+	m.placed.DeletePartialMatch(prometheus.Labels{"model": model})
+}
+
 // WatchQueues reports the queues that list returns, read at each scrape. It is called once.
 func (m *Metrics) WatchQueues(list func() []Queue) {
 	m.registry.MustRegister(newQueues(list))

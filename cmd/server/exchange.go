@@ -76,6 +76,10 @@ func (l *locals) commit(x *exchange, show func(entries []models.Entry) error) er
 		return err
 	}
 	l.list = x.list
+	_, removed := x.names()
+	for _, name := range removed {
+		l.metrics.DropProvider(name)
+	}
 	return nil
 }
 
@@ -128,6 +132,7 @@ func (l *locals) unload(name string) (*local, error) {
 		return nil, models.Errorf(models.KindInvalid, "model %q is not loaded: it is %s", m.spec.Name, shown.Status().State).At("model")
 	}
 	retired := &local{spec: m.spec, model: m.model}
+	l.metrics.DropProvider(m.spec.Name)
 	return retired, l.place(m, nil, models.Placeholder{State: models.StateUnloaded, Reason: unloadedReason})
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"sync"
 	"testing"
@@ -49,6 +51,26 @@ func TestOnlyChangedModelsAreExchanged(t *testing.T) {
 	require.NoError(t, l.commit(x, l.content.setLocal))
 	require.NoError(t, l.closeAll(x.retired))
 	require.Equal(t, []string{"changed", "removed"}, f.closed)
+}
+
+// What no model runs on any more is not in the metrics.
+func TestProvidersOfModelsThatAreGone(t *testing.T) {
+	l, _ := loaded(t, "kept", "removed", "unloaded")
+	for _, m := range l.list {
+		l.event(inference.Event{Kind: inference.EventLoaded, Model: m.spec.Name, Provider: "cpu", Variant: "fp32", Placed: 1})
+	}
+	_, err := l.unload("unloaded")
+	require.NoError(t, err)
+	x, err := l.prepare(t.Context(), specs("kept", "unloaded"))
+	require.NoError(t, err)
+	require.NoError(t, l.commit(x, l.content.setLocal))
+	answer := httptest.NewRecorder()
+	l.metrics.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	require.Contains(t, answer.Body.String(), `quadrate_execution_provider{model="kept"`)
+	require.Contains(t, answer.Body.String(), `quadrate_execution_provider_share{model="kept"`)
+	for _, gone := range []string{"removed", "unloaded"} {
+		require.NotContains(t, answer.Body.String(), `model="`+gone+`"`)
+	}
 }
 
 // A model that is reopened shows its progress whenever it likes, and never the list of before.

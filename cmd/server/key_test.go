@@ -63,7 +63,7 @@ func TestEveryKeyIsAnother(t *testing.T) {
 }
 
 func TestKeyUsage(t *testing.T) {
-	for _, args := range [][]string{{"key"}, {"key", "old"}, {"key", "new", "more"}, {"key", "new", "-nmae", "x"}} {
+	for _, args := range [][]string{{"key"}, {"key", "old"}, {"key", "new", "more"}, {"key", "new", "-title", "x"}} {
 		var out bytes.Buffer
 		require.ErrorIs(t, run(t.Context(), args, nil, &out, nil), errUsage)
 		require.Contains(t, out.String(), "quadrate key new")

@@ -80,6 +80,9 @@ func (m *model) fail(err error, op operation) error {
 	var e *models.Error
 	if errors.As(err, &e) && e.Model == "" {
 		named := *e
+		if e.Kind == models.KindUpstream { // found out here, in the answers of several parts
+			named.Backend = cmp.Or(e.Backend, m.upstream.Name)
+		}
 		return named.In(m.name, string(op))
 	}
 	return err

@@ -548,3 +548,19 @@ func TestAFallbackUpstreamKeepsTheLength(t *testing.T) {
 		require.ErrorContains(t, err, "vectors have 3 numbers; this model's have 2")
 	})
 }
+
+func TestPartsThatDisagreeAreTheUpstreams(t *testing.T) {
+	s := &stub{bounds: limits{items: 1}, answer: func(_ context.Context, r *request) (int, string) {
+		if strings.Contains(string(r.body), `"a"`) {
+			return 200, `[[{"label":"x","score":1}]]`
+		}
+		return 200, `[[{"label":"x","score":0.5},{"label":"y","score":0.5}]]`
+	}}
+	m := modelOver(t, TypeTEI, s, Route{})
+	_, err := m.Classify(t.Context(), models.ClassifyRequest{Inputs: []models.ClassifyInput{{Text: "a"}, {Text: "b"}}})
+	var e *models.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, models.KindUpstream, e.Kind)
+	require.Equal(t, "up", e.Backend)
+	require.Equal(t, "m", e.Model)
+}

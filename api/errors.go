@@ -138,6 +138,9 @@ func describe(err error, stopping bool) failure {
 		k, e = models.KindShuttingDown, &models.Error{}
 	}
 	f := failure{row: rows[k], message: e.Message, param: e.Param, upstream: e.Backend}
+	if k == models.KindCanceled {
+		f.upstream = "" // who has left may have been waiting for it, but nobody failed
+	}
 	if f.message == "" {
 		f.message = f.text
 	}

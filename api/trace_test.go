@@ -115,3 +115,11 @@ func TestUpstreamFailuresAreNamed(t *testing.T) {
 	require.Equal(t, "tei-1", w.lastEvent(t).FailedBy)
 	require.Equal(t, "upstream_credentials", w.lastEvent(t).Code)
 }
+
+// TestNobodyFailsAClientThatLeaves: not even the upstream that it was waiting for.
+func TestNobodyFailsAClientThatLeaves(t *testing.T) {
+	w := start(t, nil, failing(models.Errorf(models.KindCanceled, "the client has left").By("tei-1")))
+	w.post(t, "/v1/rerank", `{"model":"failing","query":"q","documents":["x"]}`)
+	require.Equal(t, statusClientGone, w.lastEvent(t).Status)
+	require.Empty(t, w.lastEvent(t).FailedBy)
+}

@@ -172,6 +172,9 @@ func TestThreeServersShareAKeysLimit(t *testing.T) {
 	if testing.Short() {
 		duration = 3 * time.Second
 	}
+	for _, g := range all {
+		require.Equal(t, 1.0, g.metric(t, "quadrate_limit_store_available"), "it is known from the first request on")
+	}
 	p := press(t, all)
 	defer p.stop()
 	shared(t, p, all, duration, perSecond, burst)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/api"
@@ -27,6 +28,9 @@ type program struct {
 	tracer  *telemetry.Tracer
 	log     *slog.Logger
 	metrics *metrics.Metrics
+
+	// heard is told that it is known whether the store of rate limits is there.
+	heard func()
 
 	requestTimeout, shutdownTimeout time.Duration
 }
@@ -51,6 +55,8 @@ func newProgram(cfg *config.Config, read reader, runtime localRuntime, end conte
 	}
 	limits := limitOptions(cfg.RateLimits)
 	limits.OnStore = p.storeChanged
+	known := make(chan struct{})
+	p.heard = sync.OnceFunc(func() { close(known) })
 	if p.gateway.limiter, err = ratelimit.New(limits); err == nil {
 		err = p.gateway.start(cfg)
 	}
@@ -59,6 +65,12 @@ func newProgram(cfg *config.Config, read reader, runtime localRuntime, end conte
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.gateway.close(), p.stopTracing())
+	}
+	if store := cfg.RateLimits.Store; store != "" && store != "memory" {
+		select {
+		case <-known:
+		case <-time.After(storeWait):
+		}
 	}
 	p.metrics.WatchQueues(queuesOf(catalog))
 	p.metrics.WatchCaches(cachesOf(catalog))
@@ -83,8 +95,13 @@ func (p *program) stopTracing() error {
 	return nil
 }
 
+// storeWait is how long a start waits to hear from the store of rate limits: requests that came
+// before would be let in by this server's own share, beside what the others let in.
+const storeWait = time.Second
+
 // storeChanged tells that the shared store of rate limits was found or lost.
 func (p *program) storeChanged(available bool, err error) {
+	defer p.heard()
 	p.metrics.SetLimitStore(available)
 	if available {
 		p.log.Info("rate limits are shared through their store")

@@ -222,7 +222,11 @@ func (p *pool) broken(outer, inner context.Context, err error, a *Attempt) outco
 	case a.Status != 0 && inner.Err() != nil:
 		return sick(models.KindUpstream, false, "no complete answer within upstreams[].timeout, "+p.opts.Timeout.String())
 	case inner.Err() != nil || isTimeout(err):
-		return sick(models.KindUpstream, true, "no answer within upstreams[].first_byte_timeout, "+p.opts.FirstByteTimeout.String())
+		setting := "first_byte_timeout"
+		if p.opts.FirstByteTimeout == p.opts.Timeout {
+			setting = "timeout"
+		}
+		return sick(models.KindUpstream, true, "no answer within upstreams[]."+setting+", "+p.opts.FirstByteTimeout.String())
 	case a.Status != 0:
 		return sick(models.KindUpstream, true, "the connection broke in the middle of its answer")
 	}

@@ -134,7 +134,7 @@ func TestOutcomes(t *testing.T) {
 		"connect":           {fail(&connectError{errors.New("no route")}), models.KindUpstream, "cannot be connected to", 3, true},
 		"reset":             {fail(errors.New("reset")), models.KindUpstream, "broke before its answer", 3, true},
 		"reset in the body": {broken, models.KindUpstream, "broke in the middle", 3, true},
-		"first byte":        {after(time.Hour, nil), models.KindUpstream, "first_byte_timeout, 30s", 3, true},
+		"first byte":        {after(time.Hour, nil), models.KindUpstream, "upstreams[].timeout, 30s", 3, true},
 		"slow body":         {slow, models.KindUpstream, "upstreams[].timeout, 30s", 1, true},
 		"too large":         {always(200, "["+strings.Repeat("1", 2000)+"]"), models.KindUpstream, "upstreams[].max_answer, 1000 bytes", 1, false},
 		"nonsense":          {always(200, "<html>"), models.KindUpstream, "its answer is wrong: not JSON", 3, true},

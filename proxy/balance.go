@@ -59,13 +59,14 @@ func (p *pool) choose(work float64, tried []*endpoint) (e *endpoint, trial bool)
 }
 
 // due returns an ejected endpoint whose time is over and that nobody tries; only while another is
-// in, so that the request, should it fail, can be tried there. p.mu is held.
+// in, so that the request, should it fail, can be tried there, and not for a request that has failed
+// already. p.mu is held.
 func (p *pool) due(now time.Time, tried []*endpoint) *endpoint {
-	if !slices.ContainsFunc(p.endpoints, (*endpoint).in) {
+	if len(tried) > 0 || !slices.ContainsFunc(p.endpoints, (*endpoint).in) {
 		return nil
 	}
 	for _, e := range p.endpoints {
-		if !e.ejected.IsZero() && !e.trial && !e.unhealthy && !now.Before(e.ejected) && !slices.Contains(tried, e) {
+		if !e.ejected.IsZero() && !e.trial && !e.unhealthy && !now.Before(e.ejected) {
 			return e
 		}
 	}

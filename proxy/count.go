@@ -28,7 +28,7 @@ func (s *scanner) count() (int, error) {
 		}
 		n++
 		if at < len(data) && data[at] == ',' {
-			more := 0
+			var more int
 			at, more = fractions(data, at+1, len(data))
 			n += more
 			continue

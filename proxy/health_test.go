@@ -350,3 +350,52 @@ func TestWhatUnknownFieldsAskForIsNotHeldAgainstAnAddress(t *testing.T) {
 		}
 	})
 }
+
+// Whether an endpoint has recovered is found out at nobody's cost: a request whose first attempt
+// was the trial has all its retries yet, and no retry is a trial.
+func TestATrialTakesNoRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 30 {
+			w, l := newWorld(), log{}
+			w.at("http://s0", ok)
+			w.at("http://s1", failing)
+			w.at("http://s2", ok)
+			u := quiet("one", urls(3)...)
+			u.Retries, u.EjectAfter = 1, 3
+			p := openPool(t, u, l.hooks(), w.seams())
+			synctest.Wait()
+			until(t, p, 1, "ejected")
+			time.Sleep(time.Minute)
+			w.at("http://s0", failing)
+			l.attempts = nil
+			require.NoError(t, ask(t.Context(), p, 1))
+			require.Equal(t, "http://s1", l.attempts[0].URL)
+		}
+	})
+}
+
+func TestARetryIsNoTrial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := newWorld(), log{}
+		w.at("http://s0", ok)
+		w.at("http://s1", failing)
+		w.at("http://s2", ok)
+		u := quiet("one", urls(3)...)
+		u.Retries, u.EjectAfter = 1, 3
+		p := openPool(t, u, l.hooks(), w.seams())
+		synctest.Wait()
+		until(t, p, 1, "ejected")
+		// Its time is over while one of the others fails.
+		for _, url := range []string{"http://s0", "http://s2"} {
+			w.at(url, after(15*time.Second, func(*http.Request) (*http.Response, error) {
+				w.at("http://s0", ok)
+				w.at("http://s2", ok)
+				return answer(500, "")
+			}))
+		}
+		l.attempts = nil
+		require.NoError(t, ask(t.Context(), p, 1))
+		require.Len(t, l.attempts, 2)
+		require.NotEqual(t, "http://s1", l.attempts[1].URL)
+	})
+}

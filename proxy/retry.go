@@ -42,6 +42,7 @@ func (p *pool) send(ctx context.Context, r *request) error {
 func (p *pool) attempts(ctx context.Context, r *request) error {
 	var room [4]*endpoint
 	tried, work := room[:0], float64(requestWork+r.tokens)
+	most := p.opts.Retries
 	var last error
 	for number := 1; ; number++ {
 		e, trial := p.choose(work, tried)
@@ -55,8 +56,12 @@ func (p *pool) attempts(ctx context.Context, r *request) error {
 		if o.err == nil {
 			return nil
 		}
-		// The trial of an ejected endpoint was our wish: what it costs is not the budget's.
-		if !o.again || number > p.opts.Retries {
+		// The trial of an ejected endpoint was our wish: it is paid for neither by the request, unless
+		// it may not be tried again at all, nor by the budget.
+		if trial && number == 1 && most > 0 {
+			most++
+		}
+		if !o.again || number > most {
 			return o.err
 		}
 		wait, fits := p.pause(ctx, o, number, tried)

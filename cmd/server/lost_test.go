@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -111,8 +112,17 @@ func serveFake(t *testing.T) (f *fakeLocals, url string, done <-chan error) {
 // twoModels is a configuration of good/model and bad/model, which is loaded second.
 func twoModels(t *testing.T) *config.Config {
 	t.Helper()
+	return loadConfig(t, "drain_delay: 1h", "good/model", "bad/model")
+}
+
+func loadConfig(t *testing.T, server string, names ...string) *config.Config {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "server.yaml")
-	require.NoError(t, os.WriteFile(file, []byte("server: {host: 127.0.0.1, port: 0, drain_delay: 1h}\nmodels: [{name: good/model}, {name: bad/model}]\n"), 0o600))
+	text := "server: {host: 127.0.0.1, port: 0, " + server + "}\nmodels:\n"
+	for _, name := range names {
+		text += "  - {name: " + name + "}\n"
+	}
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	cfg, err := config.Load(config.LoadOptions{File: file, Dir: t.TempDir()})
 	require.NoError(t, err)
 	return cfg
@@ -183,6 +193,45 @@ func TestChangesWaitForTheStart(t *testing.T) {
 	require.Equal(t, 2, opened)
 	require.NoError(t, p.close())
 	require.Equal(t, []string{"good/model", "bad/model", "runtime"}, f.closed)
+}
+
+// A reload whose model native code is loading, which nothing interrupts, keeps nobody from
+// draining, and a program from ending whose models are lost.
+func TestALoadThatDoesNotEndKeepsNobody(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprintf("lost %v", lost), func(t *testing.T) {
+			const server = "drain_delay: 0s"
+			cfg, next := loadConfig(t, server, "good/model"), loadConfig(t, server, "good/model", "bad/model")
+			f := &fakeLocals{hooks: map[string]localHooks{}}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ready, ended := make(chan string, 1), make(chan error, 1)
+			read := func() (*config.Config, error) { return next, nil }
+			go func() { ended <- serveOn(ctx, f, cfg, read, io.Discard, func(addr string) { ready <- addr }) }()
+			url := "http://" + <-ready
+			loading, release := make(chan struct{}), make(chan struct{})
+			f.mu.Lock()
+			hooks := f.hooks["good/model"]
+			f.opened = func() {
+				close(loading)
+				<-release
+			}
+			f.mu.Unlock()
+			require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+			<-loading
+			require.Equal(t, http.StatusOK, statusOf(t, http.MethodGet, url+"/health/ready", ""))
+			if lost {
+				hooks.onEvent(inference.Event{Kind: inference.EventLost, Model: "good/model", Err: inference.ErrLost})
+				require.ErrorIs(t, <-ended, errRestart)
+				close(release)
+				return
+			}
+			cancel()
+			require.Eventually(t, func() bool { return statusOf(t, http.MethodGet, url+"/health/ready", "") != http.StatusOK }, 5*time.Second, 5*time.Millisecond)
+			close(release)
+			require.NoError(t, <-ended)
+		})
+	}
 }
 
 // An admin's change that had to wait until the server ends is not begun.

@@ -208,6 +208,16 @@ func TestKeysOnDialects(t *testing.T) {
 	require.Equal(t, 403, w.post(t, "/tokenize", `{"inputs":"x"}`, "api-key", teamKey).status)
 }
 
+// TestAWrongKeyIsToldNoMoreThanNone: of a default that callers without a key may use.
+func TestAWrongKeyIsToldNoMoreThanNone(t *testing.T) {
+	w := locked(t, auth.Anonymous{Enabled: true, Models: []string{"reranker"}}, nil)
+	require.NoError(t, w.options.Catalog.Replace([]models.Entry{entries()[0], entries()[2]}))
+	for _, key := range []string{"", "wrong", "old-secret"} {
+		require.Contains(t, w.get(t, "/info", "api-key", key).body, `"model_id":"reranker"`, key)
+	}
+	require.NotContains(t, w.get(t, "/info", "api-key", adminKey).body, `"model_id":"reranker"`)
+}
+
 func TestBrokenModelsOfDialectsAre500(t *testing.T) {
 	nan := float32(0)
 	nan /= nan

@@ -46,6 +46,7 @@ func (s *Server) teiInfo(x *call) error {
 			return err
 		}
 		x.event.Refused = ""
+		x.who, _ = x.server.keyring().Identify("", x.start) // as without a key; nil: there is nobody without one
 	}
 	entry, err := x.findAny(asked)
 	if err != nil {

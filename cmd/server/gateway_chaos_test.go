@@ -146,7 +146,8 @@ func TestChaos(t *testing.T) {
 	require.InDelta(t, rate*duration.Seconds(), len(l.took), 0.05*rate*duration.Seconds())
 	require.Less(t, l.percentile(99), bound)
 	require.NotZero(t, retried)
-	require.NotZero(t, ejected)
+	// One that fails gets so little that it may not fail often enough to be ejected.
+	require.NotZero(t, ejected+unhealthy)
 	require.Less(t, retried, 0.2*float64(len(l.took)))
 	require.InDeltaSlice(t, want, g.vectors(t, "m", "the text")[0], 1e-6)
 }

@@ -42,9 +42,9 @@ func (o outcome) settled(trial bool, work float64) settled {
 	return s
 }
 
-// attempt sends a request to an endpoint, once, within upstreams[].timeout.
-func (p *pool) attempt(ctx context.Context, e *endpoint, r *request, number int) outcome {
-	inner, cancel := context.WithTimeout(ctx, p.opts.Timeout)
+// attempt sends a request to an endpoint, once, within limit, which is upstreams[].timeout or less.
+func (p *pool) attempt(ctx context.Context, e *endpoint, r *request, number int, limit time.Duration) outcome {
+	inner, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	a := Attempt{Upstream: p.opts.Name, URL: e.url, Type: p.opts.Type, Op: string(r.op), Model: r.model, Number: number}
 	header := p.headerFor(r)

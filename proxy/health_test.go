@@ -100,9 +100,9 @@ func TestHalfOpenIsOneRequest(t *testing.T) {
 		until(t, p, 0, "ejected")
 		w.at("http://s0", after(time.Hour, ok))
 		time.Sleep(10 * time.Second)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		requireKind(t, models.KindDeadline, "one", ask(ctx, p, 1))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		requireKind(t, models.KindCanceled, "one", ask(ctx, p, 1))
 		require.Equal(t, "ejected", inside(p)[0].state())
 		w.at("http://s0", ok)
 		require.NoError(t, ask(t.Context(), p, 1))
@@ -397,5 +397,28 @@ func TestARetryIsNoTrial(t *testing.T) {
 		require.NoError(t, ask(t.Context(), p, 1))
 		require.Len(t, l.attempts, 2)
 		require.NotEqual(t, "http://s1", l.attempts[1].URL)
+	})
+}
+
+// An endpoint that hangs is found out on trial without the request's being lost to its deadline.
+func TestATrialThatHangsLeavesTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := newWorld(), log{}
+		w.at("http://s0", ok)
+		w.at("http://s1", failing)
+		p := openPool(t, quiet("one", urls(2)...), l.hooks(), w.seams())
+		synctest.Wait()
+		until(t, p, 1, "ejected")
+		w.at("http://s1", after(time.Hour, ok))
+		for range 5 {
+			time.Sleep(5 * time.Minute)
+			l.attempts = nil
+			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+			require.NoError(t, ask(ctx, p, 1))
+			cancel()
+			require.Len(t, l.attempts, 2)
+			require.Equal(t, "http://s1", l.attempts[0].URL)
+			require.Equal(t, "ejected", inside(p)[1].state())
+		}
 	})
 }

@@ -78,7 +78,13 @@ func (p *pool) attempts(ctx context.Context, r *request) error {
 // try is an attempt with its account: the endpoint is left again even if reading the answer panics.
 func (p *pool) try(ctx context.Context, e *endpoint, r *request, number int, trial bool, work float64) (o outcome) {
 	defer func() { p.settle(e, o.settled(trial, work)) }()
-	return p.attempt(ctx, e, r, number)
+	limit := p.opts.Timeout
+	if end, ends := ctx.Deadline(); ends && trial && number == 1 && p.opts.Retries > 0 {
+		if elsewhere, _ := p.outlook([]*endpoint{e}, 0); elsewhere {
+			limit = min(limit, time.Until(end)/2) // what hangs on trial leaves time for another
+		}
+	}
+	return p.attempt(ctx, e, r, number, limit)
 }
 
 // Backoff: the first retry waits up to pauseElsewhere, or pauseSame at an endpoint that has failed

@@ -10,7 +10,7 @@ import sys
 
 MODULE = "github.com/quadrate-maas/quadrate/"
 # What tests log that a reader of the run wants to see: differences to the reference, load, loss.
-FIGURES = re.compile(r"largest difference|the reference's order|none lost|requests answered over")
+FIGURES = re.compile(r"largest difference|the reference's order|none lost|requests answered over|no retry could save|admitted by three servers|editions in|let in, \d+ allowed")
 
 
 def main(report: str, expected: str) -> int:

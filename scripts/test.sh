@@ -25,7 +25,7 @@ run_stage() {
   case $1 in
     check)
       scripts/check_format.sh && CGO_ENABLED=0 go vet ./... && go vet ./... && CGO_ENABLED=0 go build ./... &&
-        CGO_ENABLED=0 gotest var/log/nocgo.json ./...
+        CGO_ENABLED=0 gotest var/log/nocgo.json -short ./...
       ;;
     lint) var/tools/golangci-lint run ;;
     shell)

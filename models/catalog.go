@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unicode"
@@ -28,7 +29,8 @@ type table struct {
 // upstream that is routed to by a wildcard.
 type Family interface {
 	// Find returns the entry of a name, its own; ok is false for a name that is none of the
-	// family's. It must not block on the network.
+	// family's. It has the name as its alias, too, where the configuration gives it to the family.
+	// It must not block on the network.
 	Find(name string) (entry Entry, ok bool)
 	// Known lists the entries that are known to exist now.
 	Known() []Entry
@@ -130,18 +132,22 @@ func (c *Catalog) Lookup(name string) (Entry, error) {
 	return Entry{}, Errorf(KindNotFound, "no model is called %.100q; GET /v1/models lists those there are", name).At("model")
 }
 
-// Default finds the entry that is called "default". Families are not asked: one that takes any
-// name would take this one, too.
+// Default finds the entry that is called "default". A family's counts if that is an alias of it:
+// one that takes any name would take this one, too.
 func (c *Catalog) Default() (Entry, bool) {
 	t := c.table.Load()
 	if t == nil {
 		return Entry{}, false
 	}
-	i, ok := t.byName[DefaultAlias]
-	if !ok {
-		return Entry{}, false
+	if i, ok := t.byName[DefaultAlias]; ok {
+		return t.entries[i], true
 	}
-	return t.entries[i], true
+	for _, family := range t.families {
+		if e, ok := family.Find(DefaultAlias); ok && slices.Contains(e.Aliases, DefaultAlias) {
+			return e, true
+		}
+	}
+	return Entry{}, false
 }
 
 // Resolve is Lookup, except that an empty name stands for a default: the entry with the

@@ -149,6 +149,13 @@ type anything struct{}
 
 func (anything) Find(name string) (Entry, bool) { return entry(name, StateReady, TaskEmbed), true }
 
+// called is such a pattern that is called "default".
+type called struct{ anything }
+
+func (called) Find(name string) (Entry, bool) {
+	return Entry{Name: name, Aliases: []string{name}, Tasks: []Task{TaskEmbed}, Model: Placeholder{State: StateReady}}, true
+}
+
 func (anything) Known() []Entry { return nil }
 
 func TestFamiliesAreNotAskedForWhatIsNoName(t *testing.T) {
@@ -179,6 +186,10 @@ func TestAFamilyThatTakesAnyNameIsNotTheDefault(t *testing.T) {
 	require.Equal(t, DefaultAlias, e.Name)
 	_, ok = (&Catalog{}).Default()
 	require.False(t, ok)
+	require.NoError(t, c.ReplaceAll(c.Entries(), []Family{anything{}, called{}}))
+	e, err = c.Resolve("", TaskEmbed)
+	require.NoError(t, err)
+	require.Equal(t, DefaultAlias, e.Name, "its alias says so")
 }
 
 // resting is a model whose upstream cannot serve it.

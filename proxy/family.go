@@ -46,6 +46,9 @@ func (f *family) find(name string, plain bool) (models.Entry, bool) {
 		return models.Entry{}, false
 	}
 	e := models.Entry{Name: name, Tasks: f.tasks(found)}
+	if slices.Contains(f.route.Aliases, name) {
+		e.Aliases = []string{name}
+	}
 	made := f.make(name, upstreamModel)
 	if e.Model = made.model; plain {
 		e.Model = made.plain

@@ -50,15 +50,19 @@ func TestAFamilyKnowsWhatItsUpstreamLists(t *testing.T) {
 		require.NoError(t, catalog.ReplaceAll(p.Entries(), p.Families()))
 
 		// Before the first list, all that matches may be right.
-		_, found := f.Find("bge-m3")
+		e, found := f.Find("bge-m3")
 		require.True(t, found)
+		require.Empty(t, e.Aliases)
+		e, found = f.Find("chat")
+		require.True(t, found)
+		require.Equal(t, []string{"chat"}, e.Aliases, "the configuration names it, so it may be the default")
 		_, found = f.Find("blurb")
 		require.True(t, found)
 		require.Empty(t, f.Known())
 		close(hold)
 		synctest.Wait()
 
-		e, found := f.Find("bge-m3")
+		e, found = f.Find("bge-m3")
 		require.True(t, found)
 		require.Equal(t, "bge-m3", e.Name)
 		require.Equal(t, bothTasks, e.Tasks)

@@ -47,6 +47,7 @@ func (m *model) Info() models.Info {
 		info.Created = time.Unix(list.created, 0)
 	}
 	switch _, reranks := m.dialect.(reranking); {
+	case len(m.route.Tasks) > 0 && !slices.Contains(m.route.Tasks, models.TaskRerank):
 	case m.route.CosineRerank:
 		info.ScoreKind = models.ScoreCosine
 	case reranks:

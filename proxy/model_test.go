@@ -564,3 +564,14 @@ func TestPartsThatDisagreeAreTheUpstreams(t *testing.T) {
 	require.Equal(t, "up", e.Backend)
 	require.Equal(t, "m", e.Model)
 }
+
+// What a model is not used for is not told of it.
+func TestAModelThatOnlyEmbedsHasNoKindOfScore(t *testing.T) {
+	for task, want := range map[models.Task]models.ScoreKind{models.TaskEmbed: "", models.TaskRerank: models.ScoreSigmoid} {
+		p, err := New(Options{Upstreams: []Upstream{{Name: "u", Type: TypeTEI, URLs: []string{"http://127.0.0.1:1"}, ProbeInterval: -1}},
+			Routes: []Route{{Name: "m", Upstream: "u", Tasks: []models.Task{task}}}})
+		require.NoError(t, err)
+		require.Equal(t, want, p.Entries()[0].Model.Info().ScoreKind)
+		require.NoError(t, p.Close(t.Context()))
+	}
+}

@@ -168,7 +168,7 @@ func company(t *testing.T, seed uint64, alone map[string][]float32) {
 			}
 			result, err := model.Embed(ctx, models.EmbedRequest{Inputs: texts(chosen...), Caller: models.Caller{Tag: fmt.Sprint(c % 3), Cache: models.CacheControl{NoCache: random(9) == 0}}})
 			if err != nil {
-				require.Contains(t, []models.Kind{models.KindDeadline, models.KindQueueFull, models.KindInternal}, models.KindOf(err), err)
+				require.Contains(t, []models.Kind{models.KindDeadline, models.KindQueueFull, models.KindInternal, models.KindQueueTimeout}, models.KindOf(err), err)
 				return
 			}
 			mu.Lock()

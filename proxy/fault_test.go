@@ -16,7 +16,7 @@ import (
 func verdictOf(f fault) string {
 	names := map[models.Kind]string{
 		models.KindInvalid: "invalid", models.KindTooLong: "too long", models.KindUnsupportedTask: "task", models.KindNotFound: "no model", models.KindTooLarge: "too large",
-		models.KindRateLimited: "rate", models.KindQueueFull: "busy", models.KindQueueTimeout: "waited", models.KindLoading: "loading", models.KindUnavailable: "unavailable",
+		models.KindRateLimited: "rate", models.KindQueueFull: "busy", models.KindQueueTimeout: "waited", models.KindDeadline: "late", models.KindLoading: "loading", models.KindUnavailable: "unavailable",
 		models.KindUpstream: "failed", models.KindUpstreamCredentials: "credentials",
 	}
 	text := names[f.err.Kind]
@@ -137,6 +137,8 @@ func TestFaultsOfEachServer(t *testing.T) {
 		{TypeQuadrate, opEmbed, 429, quadrateError("rate_limit_exceeded", ""), "rate +"},
 		{TypeQuadrate, opEmbed, 429, quadrateError("queue_full", ""), "busy +"},
 		{TypeQuadrate, opEmbed, 503, quadrateError("queue_timeout", ""), "waited +"},
+		{TypeQuadrate, opEmbed, 504, quadrateError("deadline_exceeded", ""), "late"},
+		{TypeQuadrate, opTokens, 504, `{"error":"the request's time was up","error_type":"Backend"}`, "late"},
 		{TypeQuadrate, opEmbed, 503, quadrateError("model_loading", ""), "loading +"},
 		{TypeQuadrate, opEmbed, 503, quadrateError("model_unavailable", ""), "unavailable + !"},
 		{TypeQuadrate, opEmbed, 503, quadrateError("shutting_down", ""), "unavailable + !"},

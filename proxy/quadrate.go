@@ -184,6 +184,7 @@ var own = map[string]struct {
 	"queue_full":               {models.KindQueueFull, true, false},
 	"queue_timeout":            {models.KindQueueTimeout, true, false},
 	"too_many_bytes_in_flight": {models.KindQueueFull, true, false},
+	"deadline_exceeded":        {models.KindDeadline, false, false}, // it is told how long there is
 	"model_loading":            {models.KindLoading, true, false},
 	"model_unavailable":        {models.KindUnavailable, true, true},
 	"shutting_down":            {models.KindUnavailable, true, true},
@@ -219,6 +220,8 @@ func teiStyle(p problem, op operation) fault {
 		return p.noTask()
 	case p.status == 422 && p.typ == "Validation":
 		return fault{err: p.quoted(models.KindInvalid).At(named)}
+	case p.status == 504 && p.typ == "Backend":
+		return fault{err: p.quoted(models.KindDeadline)}
 	}
 	return p.common()
 }

@@ -47,7 +47,7 @@ func report(o options, all []round) string {
 	var b strings.Builder
 	here := machine.This()
 	fmt.Fprintf(&b, "# What the gateway costs\n\nWritten by `make gateway-bench` on %s. The ratios are taken round by round.\n\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"))
-	fmt.Fprintf(&b, "Machine: %s; %d cores; %s/%s; %s. Client, upstream and gateway are processes of their own on the same cores.\n\n",
+	fmt.Fprintf(&b, "Machine: %s; %d cores; %s/%s; %s. Client, upstream and gateway are processes of their own on the same cores; the gateway's request log is off, as the plain proxy has none.\n\n",
 		strings.Join(here.InstructionSet, " "), here.Cores, here.OS, here.Arch, runtime.Version())
 	fmt.Fprintf(&b, "%d rounds of %s a measurement, in which the ways took turns. The open loop sends %s, %g times a second; throughput is that of %d connections.\n\n",
 		o.rounds, o.duration, smallWork.name, o.rate, o.concurrency)

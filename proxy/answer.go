@@ -92,6 +92,18 @@ func (s *scanner) embedding(v *vectors) error {
 	return v.put(index, c)
 }
 
+// readRows reads TEI's answer: a list of vectors, with the rest in headers, which used reads.
+func readRows(req *models.EmbedRequest, result *embedded, used func(*response) (models.Usage, models.Timing)) func(*response) error {
+	return reading(func(s *scanner, r *response) error {
+		v := newVectors(len(req.Inputs), req.Form)
+		if err := s.rows(v); err != nil {
+			return err
+		}
+		result.Usage, result.Timing = used(r)
+		return v.finish(s, req, result)
+	})
+}
+
 // rows takes a list of vectors in the inputs' order.
 func (s *scanner) rows(v *vectors) error {
 	return s.list(func(i int) error {

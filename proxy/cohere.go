@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -51,10 +52,8 @@ func (cohere) list(found func(listing)) *request {
 }
 
 func (cohere) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
-	for _, err := range []error{noPrompt(TypeCohere, req.PromptName), noRaw(TypeCohere, req.Raw), noIDs(TypeCohere, req.Inputs)} {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(noPrompt(TypeCohere, req.PromptName), noRaw(TypeCohere, req.Raw), noIDs(TypeCohere, req.Inputs)); err != nil {
+		return nil, err
 	}
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)
@@ -131,15 +130,10 @@ func (s *scanner) billed() (models.Usage, error) {
 
 // rerank: Cohere bills searches, so tokens are mostly not known.
 func (cohere) rerank(c call, req *models.RerankRequest, result *models.RerankResult) (*request, error) {
-	for _, err := range []error{noRawScores(TypeCohere, req.Raw), onlyCuts(TypeCohere, req.Truncate)} {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(noRawScores(TypeCohere, req.Raw), onlyCuts(TypeCohere, req.Truncate)); err != nil {
+		return nil, err
 	}
-	o := newObject(textsSize(req.Documents) + len(req.Query))
-	o.str("model", c.model)
-	o.str("query", req.Query)
-	o.texts("documents", req.Documents)
+	o := newReranking(c, req)
 	o.positive("max_tokens_per_doc", req.MaxTokensPerDoc)
 	return post("/v2/rerank", o.done(withoutTopN(req.Extra), models.DialectCohere), reading(func(s *scanner, _ *response) error {
 		result.Kind = models.ScoreSigmoid

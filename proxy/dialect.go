@@ -95,18 +95,6 @@ func textsSize(texts []string) int {
 	return n
 }
 
-func (o *object) idLists(name string, lists [][]uint32) {
-	o.key(name)
-	o.b = append(o.b, '[')
-	for i, ids := range lists {
-		if i > 0 {
-			o.b = append(o.b, ',')
-		}
-		o.b = appendIDs(o.b, ids)
-	}
-	o.b = append(o.b, ']')
-}
-
 // allStates takes a list of lists of states.
 func (s *scanner) allStates(inputs int, result *models.TokensResult) error {
 	width := 0

@@ -61,33 +61,45 @@ func (o *object) positive(name string, value int) {
 	}
 }
 
-func (o *object) texts(name string, list []string) {
+// list writes a list of n items, each of which item appends to o.b.
+func (o *object) list(name string, n int, item func(i int)) {
 	o.key(name)
 	o.b = append(o.b, '[')
-	for i, text := range list {
+	for i := range n {
 		if i > 0 {
 			o.b = append(o.b, ',')
 		}
-		o.b = appendString(o.b, text)
+		item(i)
 	}
 	o.b = append(o.b, ']')
 }
 
+func (o *object) texts(name string, list []string) {
+	o.list(name, len(list), func(i int) { o.b = appendString(o.b, list[i]) })
+}
+
+func (o *object) idLists(name string, lists [][]uint32) {
+	o.list(name, len(lists), func(i int) { o.b = appendIDs(o.b, lists[i]) })
+}
+
 // inputs writes texts as strings and token ids as lists.
 func (o *object) inputs(name string, list []models.Input) {
-	o.key(name)
-	o.b = append(o.b, '[')
-	for i, in := range list {
-		if i > 0 {
-			o.b = append(o.b, ',')
+	o.list(name, len(list), func(i int) {
+		if list[i].IDs == nil {
+			o.b = appendString(o.b, list[i].Text)
+			return
 		}
-		if in.IDs == nil {
-			o.b = appendString(o.b, in.Text)
-			continue
-		}
-		o.b = appendIDs(o.b, in.IDs)
-	}
-	o.b = append(o.b, ']')
+		o.b = appendIDs(o.b, list[i].IDs)
+	})
+}
+
+// newReranking begins the object of a rerank, which every server but TEI takes alike.
+func newReranking(c call, req *models.RerankRequest) *object {
+	o := newObject(textsSize(req.Documents) + len(req.Query))
+	o.str("model", c.model)
+	o.str("query", req.Query)
+	o.texts("documents", req.Documents)
+	return o
 }
 
 func appendIDs(b []byte, ids []uint32) []byte {

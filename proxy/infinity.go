@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -20,10 +21,8 @@ func (infinity) probe() *request { return get("/health") }
 func (infinity) list(found func(listing)) *request { return listOpenAI("/models", found) }
 
 func (infinity) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
-	for _, err := range []error{noPrompt(TypeInfinity, req.PromptName), noRaw(TypeInfinity, req.Raw), floatsOnly(TypeInfinity, req.Extra), noIDs(TypeInfinity, req.Inputs), onlyCuts(TypeInfinity, req.Truncate)} {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(noPrompt(TypeInfinity, req.PromptName), noRaw(TypeInfinity, req.Raw), floatsOnly(TypeInfinity, req.Extra), noIDs(TypeInfinity, req.Inputs), onlyCuts(TypeInfinity, req.Truncate)); err != nil {
+		return nil, err
 	}
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)
@@ -34,15 +33,10 @@ func (infinity) embed(c call, req *models.EmbedRequest, result *embedded) (*requ
 }
 
 func (infinity) rerank(c call, req *models.RerankRequest, result *models.RerankResult) (*request, error) {
-	for _, err := range []error{noDocumentLimit(TypeInfinity, c, req.MaxTokensPerDoc), onlyCuts(TypeInfinity, req.Truncate)} {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(noDocumentLimit(TypeInfinity, c, req.MaxTokensPerDoc), onlyCuts(TypeInfinity, req.Truncate)); err != nil {
+		return nil, err
 	}
-	o := newObject(textsSize(req.Documents) + len(req.Query))
-	o.str("model", c.model)
-	o.str("query", req.Query)
-	o.texts("documents", req.Documents)
+	o := newReranking(c, req)
 	o.flag("return_documents", false)
 	o.flag("raw_scores", req.Raw)
 	return post("/rerank", o.done(withoutTopN(req.Extra), models.DialectCohere), readResults(len(req.Documents), result, sigmoidUnless(req.Raw))), nil
@@ -50,10 +44,8 @@ func (infinity) rerank(c call, req *models.RerankRequest, result *models.RerankR
 
 func (infinity) classify(c call, req *models.ClassifyRequest, result *models.ClassifyResult) (*request, error) {
 	texts, err := unpaired(TypeInfinity, req.Inputs)
-	for _, err := range []error{err, noRawScores(TypeInfinity, req.Raw), onlyCuts(TypeInfinity, req.Truncate)} {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(err, noRawScores(TypeInfinity, req.Raw), onlyCuts(TypeInfinity, req.Truncate)); err != nil {
+		return nil, err
 	}
 	o := newObject(textsSize(texts))
 	o.str("model", c.model)

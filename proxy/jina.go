@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/quadrate-maas/quadrate/models"
@@ -20,10 +21,8 @@ func (jina) probe() *request { return nil }
 func (jina) list(func(listing)) *request { return nil }
 
 func (jina) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
-	for _, err := range []error{noIDs(TypeJina, req.Inputs), floatsOnly(TypeJina, req.Extra), noStart(TypeJina, req.Truncate)} {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(noIDs(TypeJina, req.Inputs), floatsOnly(TypeJina, req.Extra), noStart(TypeJina, req.Truncate)); err != nil {
+		return nil, err
 	}
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)
@@ -56,15 +55,10 @@ func jinaTask(req *models.EmbedRequest) string {
 }
 
 func (jina) rerank(c call, req *models.RerankRequest, result *models.RerankResult) (*request, error) {
-	for _, err := range []error{noRawScores(TypeJina, req.Raw), noDocumentLimit(TypeJina, c, req.MaxTokensPerDoc), onlyCuts(TypeJina, req.Truncate)} {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(noRawScores(TypeJina, req.Raw), noDocumentLimit(TypeJina, c, req.MaxTokensPerDoc), onlyCuts(TypeJina, req.Truncate)); err != nil {
+		return nil, err
 	}
-	o := newObject(textsSize(req.Documents) + len(req.Query))
-	o.str("model", c.model)
-	o.str("query", req.Query)
-	o.texts("documents", req.Documents)
+	o := newReranking(c, req)
 	o.flag("return_documents", false)
 	return post("/v1/rerank", o.done(withoutTopN(req.Extra), models.DialectCohere), readResults(len(req.Documents), result, models.ScoreSigmoid)), nil
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -46,10 +47,8 @@ func (ollama) list(found func(listing)) *request {
 }
 
 func (ollama) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
-	for _, err := range []error{noPrompt(TypeOllama, req.PromptName), noRaw(TypeOllama, req.Raw), noIDs(TypeOllama, req.Inputs), noStart(TypeOllama, req.Truncate)} {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(noPrompt(TypeOllama, req.PromptName), noRaw(TypeOllama, req.Raw), noIDs(TypeOllama, req.Inputs), noStart(TypeOllama, req.Truncate)); err != nil {
+		return nil, err
 	}
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -80,10 +81,8 @@ func (m openAIModel) listed() listed {
 }
 
 func (openai) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
-	for _, err := range []error{noPrompt(TypeOpenAI, req.PromptName), noRaw(TypeOpenAI, req.Raw), floatsOnly(TypeOpenAI, req.Extra), oneKind(TypeOpenAI, req.Inputs)} {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(noPrompt(TypeOpenAI, req.PromptName), noRaw(TypeOpenAI, req.Raw), floatsOnly(TypeOpenAI, req.Extra), oneKind(TypeOpenAI, req.Inputs)); err != nil {
+		return nil, err
 	}
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)

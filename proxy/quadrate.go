@@ -71,14 +71,7 @@ func (quadrate) embedIDs(c call, req *models.EmbedRequest, result *embedded) (*r
 	o.truncation(req.Truncate)
 	o.given("prompt_name", req.PromptName)
 	o.positive("dimensions", req.Dimensions)
-	return post("/embed", o.done(req.Extra, models.DialectTEI), reading(func(s *scanner, r *response) error {
-		v := newVectors(len(req.Inputs), req.Form)
-		if err := s.rows(v); err != nil {
-			return err
-		}
-		result.Usage, result.Timing = ownUsage(r)
-		return v.finish(s, req, result)
-	})), nil
+	return post("/embed", o.done(req.Extra, models.DialectTEI), readRows(req, result, ownUsage)), nil
 }
 
 func (quadrate) embedTokens(c call, req *models.TokensRequest, result *models.TokensResult) (*request, error) {
@@ -104,10 +97,7 @@ func ownUsage(r *response) (models.Usage, models.Timing) {
 }
 
 func (quadrate) rerank(c call, req *models.RerankRequest, result *models.RerankResult) (*request, error) {
-	o := newObject(textsSize(req.Documents) + len(req.Query))
-	o.str("model", c.model)
-	o.str("query", req.Query)
-	o.texts("documents", req.Documents)
+	o := newReranking(c, req)
 	o.flag("return_documents", false)
 	o.flag("raw_scores", req.Raw)
 	o.positive("max_tokens_per_doc", req.MaxTokensPerDoc)

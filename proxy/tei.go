@@ -87,14 +87,7 @@ func (tei) embed(_ call, req *models.EmbedRequest, result *embedded) (*request, 
 	o.truncation(req.Truncate)
 	o.given("prompt_name", req.PromptName)
 	o.positive("dimensions", req.Dimensions)
-	return post("/embed", o.done(req.Extra, models.DialectTEI), reading(func(s *scanner, r *response) error {
-		v := newVectors(len(req.Inputs), req.Form)
-		if err := s.rows(v); err != nil {
-			return err
-		}
-		result.Usage, result.Timing = teiUsage(r.header)
-		return v.finish(s, req, result)
-	})), nil
+	return post("/embed", o.done(req.Extra, models.DialectTEI), readRows(req, result, func(r *response) (models.Usage, models.Timing) { return teiUsage(r.header) })), nil
 }
 
 // truncation writes TEI's fields.
@@ -178,19 +171,13 @@ func spacedPairs(inputs []models.ClassifyInput) []models.ClassifyInput {
 
 // pairs writes a list of lists of one or two texts, which is how TEI tells a list from a pair.
 func (o *object) pairs(name string, inputs []models.ClassifyInput) {
-	o.key(name)
-	o.b = append(o.b, '[')
-	for i, in := range inputs {
-		if i > 0 {
-			o.b = append(o.b, ',')
-		}
-		o.b = appendString(append(o.b, '['), in.Text)
-		if in.Pair != nil {
-			o.b = appendString(append(o.b, ','), *in.Pair)
+	o.list(name, len(inputs), func(i int) {
+		o.b = appendString(append(o.b, '['), inputs[i].Text)
+		if pair := inputs[i].Pair; pair != nil {
+			o.b = appendString(append(o.b, ','), *pair)
 		}
 		o.b = append(o.b, ']')
-	}
-	o.b = append(o.b, ']')
+	})
 }
 
 // labelled takes a list of {"label", "score"} for each input, in any order, and puts the scores in

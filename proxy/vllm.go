@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -19,10 +20,8 @@ func (vllm) probe() *request { return get("/health") }
 func (vllm) list(found func(listing)) *request { return listOpenAI("/v1/models", found) }
 
 func (vllm) embed(c call, req *models.EmbedRequest, result *embedded) (*request, error) {
-	for _, err := range []error{vllmInputs(req.PromptName, req.Inputs), floatsOnly(TypeVLLM, req.Extra)} {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(vllmInputs(req.PromptName, req.Inputs), floatsOnly(TypeVLLM, req.Extra)); err != nil {
+		return nil, err
 	}
 	o := newObject(inputsSize(req.Inputs))
 	o.str("model", c.model)
@@ -122,10 +121,7 @@ func (s *scanner) pooled(inputs int, result *models.TokensResult) error {
 // rerank uses the route below /v1, which is the one that vLLM's key guards. The kind of the scores
 // depends on the model (see kindOf).
 func (vllm) rerank(c call, req *models.RerankRequest, result *models.RerankResult) (*request, error) {
-	o := newObject(textsSize(req.Documents) + len(req.Query))
-	o.str("model", c.model)
-	o.str("query", req.Query)
-	o.texts("documents", req.Documents)
+	o := newReranking(c, req)
 	o.positive("max_tokens_per_doc", req.MaxTokensPerDoc)
 	o.vllmOptions(req.Truncate, req.Raw, req.Extra)
 	return post("/v1/rerank", o.done(withoutTopN(req.Extra), models.DialectCohere, models.DialectVLLM), readResults(len(req.Documents), result, "")), nil

@@ -133,6 +133,9 @@ type Entry struct {
 	Model   Model
 }
 
+// Called reports whether name is the entry's, or one of its aliases.
+func (e Entry) Called(name string) bool { return e.Name == name || slices.Contains(e.Aliases, name) }
+
 // Does reports whether the entry is configured for a task.
 func (e Entry) Does(t Task) bool { return slices.Contains(e.Tasks, t) }
 

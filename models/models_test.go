@@ -29,6 +29,13 @@ func TestLookupByNameAndAlias(t *testing.T) {
 	require.Equal(t, KindNotFound, KindOf(err))
 }
 
+func TestAnEntryIsCalledByItsNames(t *testing.T) {
+	e := entry("a", StateReady, TaskEmbed)
+	require.True(t, e.Called("a"))
+	require.True(t, e.Called("a-alias"))
+	require.False(t, e.Called("A"))
+}
+
 func TestReplaceReportsAllAndKeepsTheOld(t *testing.T) {
 	c, err := NewCatalog(entry("a", StateReady, TaskEmbed))
 	require.NoError(t, err)

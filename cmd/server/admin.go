@@ -22,7 +22,7 @@ func (a admin) LastReload() *api.Reload {
 	if last == nil {
 		return nil
 	}
-	return &api.Reload{At: last.At, OK: last.OK, Problems: last.Problems}
+	return &last.Reload
 }
 
 func (a admin) Upstreams() []api.Upstream {

@@ -56,7 +56,7 @@ func (c *content) findLocal(name string) (models.Entry, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range c.now.local {
-		if e.Name == name || slices.Contains(e.Aliases, name) {
+		if e.Called(name) {
 			return e, nil
 		}
 	}

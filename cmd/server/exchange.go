@@ -105,7 +105,7 @@ func (l *locals) find(name string) (*local, models.Model, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, m := range l.list {
-		if m.spec.Name == name || slices.Contains(m.spec.Aliases, name) {
+		if m.entry.Called(name) {
 			return m, m.entry.Model, nil
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/quadrate-maas/quadrate/api"
 	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/config"
 	"github.com/quadrate-maas/quadrate/metrics"
@@ -48,11 +49,8 @@ type gateway struct {
 
 // reloadReport tells what a reload did.
 type reloadReport struct {
-	At   time.Time `json:"at"`
-	OK   bool      `json:"ok"`
-	Took float64   `json:"seconds"`
-	// Problems say why the old configuration is still in force.
-	Problems []string `json:"problems,omitempty"`
+	api.Reload
+	Took float64 `json:"seconds"`
 	// Loaded and Removed are local models; Routing says whether upstreams and routes were
 	// exchanged.
 	Loaded  []string `json:"loaded,omitempty"`
@@ -112,7 +110,7 @@ func (g *gateway) reload(ctx context.Context) (*reloadReport, error) {
 		return nil, err
 	}
 	started := time.Now()
-	report := &reloadReport{At: started}
+	report := &reloadReport{Reload: api.Reload{At: started}}
 	cfg, err := g.read()
 	if err == nil {
 		err = g.exchange(ctx, cfg, report)

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"context"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // generations tells when the requests that began under an earlier configuration have ended, so
 // that what they may still use can be closed. A request holds the generation it began in, from
@@ -71,13 +68,5 @@ func (g *generation) release() {
 	for g != nil && g.held.Add(-1) == 0 {
 		close(g.done)
 		g = g.after
-	}
-}
-
-// wait returns when no request holds the generation any more, or when ctx ends.
-func (g *generation) wait(ctx context.Context) {
-	select {
-	case <-g.done:
-	case <-ctx.Done():
 	}
 }

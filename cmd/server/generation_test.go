@@ -28,7 +28,7 @@ func TestAGenerationEndsWithItsLastRequest(t *testing.T) {
 		first()
 		require.False(t, ended(old))
 		waited := make(chan struct{})
-		go func() { old.wait(t.Context()); close(waited) }()
+		go func() { <-old.done; close(waited) }()
 		second()
 		<-waited
 		require.True(t, ended(old))
@@ -99,7 +99,7 @@ func TestNothingIsClosedUnderARequest(t *testing.T) {
 		default:
 		}
 		old := inForce.Swap(&thing{})
-		g.next().wait(t.Context())
+		<-g.next().done
 		old.closed.Store(true)
 	}
 	require.Zero(t, broken.Load())

@@ -10,6 +10,7 @@ import (
 type Routing struct {
 	// AllowDisabled lets routes that are not enabled be used.
 	AllowDisabled bool       `key:"allow_disabled_models" def:"false" was:"ROUTER_ALLOW_DISABLED_MODELS" doc:"models with enabled: false may be used"`
+	Containers    Containers `key:"containers"`
 	Upstreams     []Upstream `key:"upstreams"`
 	Models        []Route    `key:"models"`
 }
@@ -38,7 +39,7 @@ type Upstream struct {
 	ClientCert       string        `key:"client_cert" doc:"PEM file of the certificate shown to the upstream"`
 	ClientKey        string        `key:"client_key" doc:"PEM file of its private key"`
 	KeepAlive        string        `key:"keep_alive" doc:"ollama: how long it keeps a model loaded after a request, such as 10m, or -1 for ever; empty: its own setting"`
-	Managed          *Managed      `key:"managed" refused:"managed containers come with a later version; start the server yourself and name it in urls" doc:"refused by this version"`
+	Managed          Managed       `key:"managed"`
 }
 
 // Header is one HTTP header.
@@ -60,6 +61,3 @@ type Route struct {
 	Dimensions    int           `key:"dimensions" doc:"numbers of a vector; answers of another length are refused; 0: as the first answer says"`
 	MaxLength     int           `key:"max_length" doc:"tokens the model takes, for /v1/models; 0: what the upstream says"`
 }
-
-// Managed is a container that runs an upstream. This version only knows its name.
-type Managed struct{}

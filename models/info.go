@@ -84,6 +84,7 @@ const (
 	StateFailed      State = "failed"      // was serving, and cannot now
 	StateUnavailable State = "unavailable" // its files are absent
 	StateUnloaded    State = "unloaded"    // an admin has taken it out of memory
+	StateStopped     State = "stopped"     // a request starts it
 )
 
 // Status is a model's state at one moment.
@@ -94,8 +95,13 @@ type Status struct {
 	Reason string
 	// Backend names the upstream for whose sake it does not; empty: it is this server.
 	Backend string
-	Queue   Queue
-	Cache   CacheStatus
+	// OnDemand says that requests come in whatever the state: they have the model start, wait for
+	// it a bounded time, and are told why where that is in vain.
+	OnDemand bool
+	// Container is what the model runs in, when this server starts and stops it; else nil.
+	Container *Container
+	Queue     Queue
+	Cache     CacheStatus
 }
 
 // CacheStatus is what a model's cache of results has done and holds.
@@ -209,6 +215,9 @@ func (e Entry) check(t Task, implemented bool) error {
 // serves returns why the model cannot serve now.
 func (e Entry) serves(op string) error {
 	status := e.Model.Status()
+	if status.OnDemand {
+		return nil
+	}
 	switch status.State {
 	case StateReady:
 		return nil

@@ -34,6 +34,11 @@ type Options struct {
 	Routes    []Route
 	// Local finds a model that is not routed, for fallbacks; nil: there is none.
 	Local func(name string) (models.Entry, error)
+	// Locate tells the address, host:port, of an upstream that is Managed; false: it does not run.
+	// It must not block.
+	Locate func(upstream string) (address string, ok bool)
+	// Manage wraps a model of an upstream that is Managed, so that its server runs while it is asked.
+	Manage func(upstream string, m models.Model) models.Model
 	// UserAgent is sent with every request; empty: quadrate.
 	UserAgent string
 	Hooks     Hooks
@@ -46,9 +51,12 @@ type Upstream struct {
 	Name string
 	Type Type
 	// URLs are base URLs: http, https, or dns+http and dns+https for every address of a name.
-	URLs   []string
-	APIKey string
-	Header http.Header
+	URLs []string
+	// Managed says that the upstream is started and stopped by others, who know its address
+	// (Options.Locate); URLs is empty then, and nobody is asked for its health here.
+	Managed bool
+	APIKey  string
+	Header  http.Header
 
 	Timeout, ConnectTimeout, FirstByteTimeout time.Duration
 	// Retries bounds the further attempts of a request, RetryBudget those of all in per cent of

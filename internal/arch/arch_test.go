@@ -46,6 +46,8 @@ var mayImport = map[string][]string{
 	"tokenizer/hf":      {"tokenizer"},
 	"config":            {"internal/wildcard", "models"},
 	"proxy":             {"internal/wildcard", "models"},
+	"managed":           {"models"},
+	"managed/docker":    {"managed"},
 	"inference":         {"models", "tokenizer", "batcher", "cache", "inference/onnxfile"},
 	"inference/ort":     {"inference"},
 	"metrics":           {"batcher"},
@@ -54,7 +56,7 @@ var mayImport = map[string][]string{
 	"cmd/gatewaybench":  {"internal/machine", "internal/measure"},
 	// Level 2: wires the rest.
 	"cmd/enginebench": {"batcher", "inference", "inference/ort", "internal/machine", "internal/measure", "internal/workload", "models", "tokenizer", "tokenizer/hf"},
-	"cmd/server":      {"api", "auth", "batcher", "config", "inference", "inference/ort", "internal/machine", "metrics", "models", "proxy", "ratelimit", "telemetry", "tokenizer", "tokenizer/cl100k", "tokenizer/hf"},
+	"cmd/server":      {"api", "auth", "batcher", "config", "inference", "inference/ort", "internal/machine", "managed", "managed/docker", "metrics", "models", "proxy", "ratelimit", "telemetry", "tokenizer", "tokenizer/cl100k", "tokenizer/hf"},
 }
 
 // ownedBy names the one package that may import a heavy dependency, tests included.
@@ -75,6 +77,9 @@ var ownedBy = map[string][]string{
 	"github.com/joho/godotenv":           {"config"},
 	"github.com/fsnotify/fsnotify":       {"config"},
 	"github.com/redis/go-redis/":         {"ratelimit"},
+	"github.com/moby/":                   {"managed/docker"},
+	"github.com/containerd/errdefs":      {"managed/docker"},
+	"github.com/mattn/go-shellwords":     {"config"},
 	// The collector for tests reads what it is sent.
 	"go.opentelemetry.io/":               {"telemetry", "telemetry/telemetrytest"},
 	"github.com/klauspost/cpuid":         {"inference"},

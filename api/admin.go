@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -17,9 +15,15 @@ type Admin interface {
 	// Reload reads the configuration anew and puts it in force; on an error the old one stays.
 	// The report is answered as JSON.
 	Reload(ctx context.Context) (report any, err error)
-	// Load and Unload take a model, by its entry's name, into memory and out of it.
+	// Load and Unload take a model, by its entry's name, into memory and out of it: a local one,
+	// or the container that it runs in (models.Entry.Lifecycle). They return once that is done,
+	// which may take minutes; a model that is neither is KindInvalid. The context is the server's,
+	// so that what was begun goes on when who asked for it has left, and ends with Server.Drain.
 	Load(ctx context.Context, model string) error
 	Unload(ctx context.Context, model string) error
+	// Logs returns the last lines, of 1 to 10000, that the model's container has written. A model
+	// that this server runs in none is KindInvalid.
+	Logs(ctx context.Context, model string, lines int) (string, error)
 	// Upstreams tells how the upstreams are; it must not wait for them.
 	Upstreams() []Upstream
 	// LastReload is the last reload's outcome; nil: there was none.
@@ -30,7 +34,11 @@ type Admin interface {
 type Upstream struct {
 	Name, Type       string
 	InFlight, Queued int
-	Endpoints        []Endpoint
+	// State is that of the container that it runs in (models.Container), if this server starts and
+	// stops it; else empty. OnDemand says that a request has it start.
+	State     string
+	OnDemand  bool
+	Endpoints []Endpoint
 }
 
 // Endpoint is one address of an upstream at one moment.
@@ -53,8 +61,11 @@ type Reload struct {
 	Problems []string `json:"problems,omitempty"`
 }
 
-// ready reports whether an upstream can serve.
+// ready reports whether an upstream can serve, or will when it is asked to.
 func (u Upstream) ready() bool {
+	if u.State != "" && u.State != string(models.StateReady) {
+		return u.OnDemand && u.State != string(models.StateFailed)
+	}
 	for _, e := range u.Endpoints {
 		if e.State == string(models.StateReady) {
 			return true
@@ -72,6 +83,7 @@ func (s *Server) adminRoutes() {
 	s.admin(fiber.MethodPost, "/admin/models/*/unload", func(x *call, ctx context.Context) error {
 		return x.onModel(ctx, s.options.Admin.Unload)
 	})
+	s.admin(fiber.MethodGet, "/admin/models/*/logs", (*call).adminLogs)
 	s.admin(fiber.MethodPost, "/admin/reload", (*call).adminReload)
 }
 
@@ -96,8 +108,9 @@ func (s *Server) admin(method, pattern string, h func(x *call, ctx context.Conte
 // adminModel is a model as an admin sees it.
 type adminModel struct {
 	modelHealth
-	Aliases []string    `json:"aliases"`
-	Cache   cacheHealth `json:"cache"`
+	Aliases   []string        `json:"aliases"`
+	Cache     cacheHealth     `json:"cache"`
+	Container *adminContainer `json:"container,omitempty"`
 }
 
 type cacheHealth struct {
@@ -111,7 +124,8 @@ type cacheHealth struct {
 }
 
 func describeForAdmin(e models.Entry) adminModel {
-	m := adminModel{modelHealth: healthOf(e), Aliases: e.Aliases, Cache: cacheHealth(e.Model.Status().Cache)}
+	status := e.Model.Status()
+	m := adminModel{modelHealth: healthOf(e), Aliases: e.Aliases, Cache: cacheHealth(status.Cache), Container: describeContainerForAdmin(status.Container)}
 	if m.Aliases == nil {
 		m.Aliases = []string{}
 	}
@@ -135,26 +149,26 @@ func (x *call) adminModels(context.Context) error {
 	return nil
 }
 
-// onModel does something to the model in the path, whose id has its slashes raw or as %2F, and
-// answers how the model is then.
+// modelInPath finds the model that the path names.
+func (x *call) modelInPath() (models.Entry, error) {
+	entry, err := x.server.options.Catalog.Lookup(x.pathModel())
+	x.event.Model = entry.Name
+	return entry, err
+}
+
+// onModel does something to the model in the path and answers how the model is then.
 func (x *call) onModel(ctx context.Context, do func(ctx context.Context, model string) error) error {
-	id := strings.Clone(x.http.Params("*"))
-	if plain, err := url.PathUnescape(id); err == nil {
-		id = plain
-	}
-	catalog := x.server.options.Catalog
-	entry, err := catalog.Lookup(id)
+	entry, err := x.modelInPath()
 	if err != nil {
 		return err
 	}
-	x.event.Model = entry.Name
 	switch err := do(ctx, entry.Name); {
 	case err != nil && ctx.Err() != nil:
 		return models.Errorf(models.KindShuttingDown, "").Because(err)
 	case err != nil:
 		return err
 	}
-	if entry, err = catalog.Lookup(entry.Name); err != nil {
+	if entry, err = x.server.options.Catalog.Lookup(entry.Name); err != nil {
 		return err
 	}
 	x.send(fiber.StatusOK, marshal(describeForAdmin(entry)))

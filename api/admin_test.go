@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 type fakeAdmin struct {
 	asked  chan string
 	err    error
+	logs   string
 	peers  []Upstream
 	reload *Reload
 }
@@ -39,6 +41,11 @@ func (a *fakeAdmin) Unload(_ context.Context, model string) error {
 	return a.err
 }
 
+func (a *fakeAdmin) Logs(_ context.Context, model string, lines int) (string, error) {
+	a.asked <- fmt.Sprint("logs ", model, " ", lines)
+	return a.logs, a.err
+}
+
 func (a *fakeAdmin) Upstreams() []Upstream { return a.peers }
 func (a *fakeAdmin) LastReload() *Reload   { return a.reload }
 
@@ -50,6 +57,8 @@ var adminAsks = []struct{ method, path, asks string }{
 	{"POST", "/admin/models/org%2Fboth/load", "load org/both"},
 	{"POST", "/admin/models/both/unload", "unload org/both"},
 	{"POST", "/admin/models/org/both/unload/", "unload org/both"},
+	{"GET", "/admin/models/org/both/logs", "logs org/both 200"},
+	{"GET", "/admin/models/org%2Fboth/logs?lines=10000", "logs org/both 10000"},
 	{"POST", "/admin/reload", "reload"},
 }
 

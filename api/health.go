@@ -62,7 +62,10 @@ type endpointHealth struct {
 
 func (u Upstream) health(addresses bool) upstreamHealth {
 	h := upstreamHealth{Name: u.Name, Type: u.Type, State: statusNotReady, InFlight: u.InFlight, Queued: u.Queued, Endpoints: []endpointHealth{}}
-	if u.ready() {
+	switch {
+	case u.State != "" && u.State != statusReady:
+		h.State = u.State
+	case u.ready():
 		h.State = statusReady
 	}
 	for _, e := range u.Endpoints {
@@ -98,8 +101,8 @@ func (s *Server) live(x *call) error {
 	return nil
 }
 
-// ready answers 200 when a request could be served: a model or an upstream is ready, and the
-// server is not draining.
+// ready answers 200 when a request could be served: a model or an upstream is ready, or starts when
+// it is asked, and the server is not draining.
 func (s *Server) ready(x *call) error {
 	status, code := s.status()
 	reasons := []string{}
@@ -159,18 +162,19 @@ func healthOf(e models.Entry) modelHealth {
 
 // status is ready when at least one model or upstream can serve and, at the start, no model is on
 // its way: requests to those that come last would fail. A model that is loaded later takes
-// nothing away from the others.
+// nothing away from the others. One that starts when it is asked can serve unless it has failed.
 func (s *Server) status() (string, int) {
 	if s.draining.Load() {
 		return statusDraining, http.StatusServiceUnavailable
 	}
 	ready, loading := slices.ContainsFunc(s.upstreams(), Upstream.ready), false
 	for _, e := range s.options.Catalog.Entries() {
-		switch e.Model.Status().State {
-		case models.StateLoading:
-			loading = true
-		case models.StateReady:
+		status := e.Model.Status()
+		switch {
+		case status.State == models.StateReady, status.OnDemand && status.State != models.StateFailed:
 			ready = true
+		case status.State == models.StateLoading:
+			loading = true
 		}
 	}
 	if ready && (!loading || s.wasReady.Load()) {
@@ -199,7 +203,11 @@ func (s *Server) reasons() []string {
 		reasons = append(reasons, reason)
 	}
 	for _, u := range upstreams {
-		if !u.ready() {
+		switch {
+		case u.ready():
+		case u.State != "" && u.State != statusReady:
+			reasons = append(reasons, "upstream "+u.Name+": "+u.State)
+		default:
 			reasons = append(reasons, "upstream "+u.Name+": none of its addresses can serve")
 		}
 	}

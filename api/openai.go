@@ -196,14 +196,15 @@ type modelObject struct {
 	Variant    string           `json:"variant,omitempty"`
 	Backend    string           `json:"backend,omitempty"`
 	State      models.State     `json:"state"`
+	Container  *containerObject `json:"container,omitempty"`
 }
 
 func describeModel(e models.Entry) modelObject {
-	info := e.Model.Info()
+	info, status := e.Model.Info(), e.Model.Status()
 	m := modelObject{
 		ID: e.Name, Object: "model", OwnedBy: "quadrate", Aliases: e.Aliases, Tasks: e.Tasks,
 		Dimensions: info.Dimensions, MaxLength: info.MaxLength, ScoreKind: info.ScoreKind, Prompts: info.Prompts, Labels: info.Labels, MultiLabel: info.MultiLabel,
-		Variant: info.Variant, Backend: info.Backend, State: e.Model.Status().State,
+		Variant: info.Variant, Backend: info.Backend, State: status.State, Container: describeContainer(status.Container),
 	}
 	if m.Tasks == nil {
 		m.Tasks = []models.Task{}

@@ -53,8 +53,9 @@ type Cache struct {
 // Metrics is a registry with everything the server reports. It is safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
-	// models bounds the names of models, fallen those of who fell back to whom.
-	models, fallen *bounded
+	// models bounds the names of models, fallen those of who fell back to whom, contained those of
+	// upstreams in containers.
+	models, fallen, contained *bounded
 
 	requests  *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
@@ -66,6 +67,10 @@ type Metrics struct {
 
 	attempts, retries, changes, fallbacks *prometheus.CounterVec
 	upstreamTime, firstByte               *prometheus.HistogramVec
+
+	starts, swaps, crashes *prometheus.CounterVec
+	startTime              *prometheus.HistogramVec
+	engine                 *prometheus.GaugeVec
 
 	refused, limited, reloads *prometheus.CounterVec
 	reloaded, store           *prometheus.GaugeVec
@@ -86,10 +91,11 @@ var seconds = prometheus.ExponentialBucketsRange(1e-4, 100, 25)
 
 // New makes the registry; version labels quadrate_build_info.
 func New(version string) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), models: newBounded(defaultNames), fallen: newBounded(defaultNames)}
+	m := &Metrics{registry: prometheus.NewRegistry(), models: newBounded(defaultNames), fallen: newBounded(defaultNames), contained: newBounded(defaultNames)}
 	m.requestMetrics()
 	m.runMetrics()
 	m.upstreamMetrics()
+	m.containerMetrics()
 	m.accessMetrics()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "1; its labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()}})

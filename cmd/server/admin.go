@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/quadrate-maas/quadrate/api"
+	"github.com/quadrate-maas/quadrate/models"
 )
 
 // admin lets API keys that may do so work on the gateway.
@@ -13,9 +14,35 @@ var _ api.Admin = admin{}
 
 func (a admin) Reload(ctx context.Context) (any, error) { return a.gateway.reload(ctx) }
 
-func (a admin) Load(ctx context.Context, model string) error { return a.gateway.loadAgain(ctx, model) }
+func (a admin) Load(ctx context.Context, model string) error {
+	if container, ok := a.container(model); ok {
+		return container.Load(ctx)
+	}
+	return a.gateway.loadAgain(ctx, model)
+}
 
-func (a admin) Unload(ctx context.Context, model string) error { return a.gateway.unload(ctx, model) }
+func (a admin) Unload(ctx context.Context, model string) error {
+	if container, ok := a.container(model); ok {
+		return container.Unload(ctx)
+	}
+	return a.gateway.unload(ctx, model)
+}
+
+func (a admin) Logs(ctx context.Context, model string, lines int) (string, error) {
+	if container, ok := a.container(model); ok {
+		return container.Logs(ctx, lines)
+	}
+	return "", models.Errorf(models.KindInvalid, "model %q has no log: this server does not run it in a container", model).At("model")
+}
+
+// container is what starts and stops a model that runs in one.
+func (a admin) container(model string) (models.Lifecycle, bool) {
+	entry, err := a.gateway.content.catalog.Lookup(model)
+	if err != nil {
+		return nil, false
+	}
+	return entry.Lifecycle()
+}
 
 func (a admin) LastReload() *api.Reload {
 	last := a.gateway.last.Load()

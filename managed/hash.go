@@ -4,30 +4,19 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 )
 
-// Hash is of all that a container is made of: two specs with one Hash can share a container.
+// Hash tells specs apart whose containers are made differently; what is policy does not count.
 func (s Spec) Hash() string {
-	made, err := json.Marshal(struct {
-		Image                                    string
-		Command, Env, GPUs, Volumes              []string
-		MemoryMB, ShmMB, ContainerPort, HostPort int
-		Network                                  string
-	}{
-		s.Image, list(s.Command), list(s.Env), list(s.GPUs), list(s.Volumes),
+	list := func(items []string) []string { return slices.Concat([]string{}, items) } // nil is empty
+	made, err := json.Marshal([]any{
+		s.Model, s.Type, s.Image, list(s.Command), list(s.Env), list(s.GPUs), list(s.Volumes),
 		s.MemoryMB, s.ShmMB, s.ContainerPort, s.HostPort, s.Network,
 	})
 	if err != nil {
-		panic(err) // strings and numbers can be written
+		panic(err) // strings and numbers always encode
 	}
 	sum := sha256.Sum256(made)
-	return hex.EncodeToString(sum[:16])
-}
-
-// list has nil and empty written alike.
-func list(l []string) []string {
-	if len(l) == 0 {
-		return nil
-	}
-	return l
+	return hex.EncodeToString(sum[:])
 }

@@ -66,9 +66,7 @@ func (p *pool) attempt(ctx context.Context, e *endpoint, r *request, number int,
 	if end != nil {
 		end(o.err)
 	}
-	if p.hooks.Attempt != nil {
-		p.hooks.Attempt(a)
-	}
+	p.report(a)
 	return o
 }
 
@@ -81,13 +79,18 @@ func (p *pool) direct(ctx context.Context, e *endpoint, r *request, limit time.D
 	start := time.Now()
 	o := p.exchange(ctx, ctx, e, r, p.headerFor(r), &a)
 	a.Duration, a.Err = time.Since(start), o.err
-	if p.hooks.Attempt != nil {
-		p.hooks.Attempt(a)
-	}
+	p.report(a)
 	if o.err == nil || o.verdict == verdictGood {
 		return nil
 	}
 	return o.err
+}
+
+// report tells of a request that was sent.
+func (p *pool) report(a Attempt) {
+	if p.hooks.Attempt != nil && !errors.Is(a.Err, errStopped) {
+		p.hooks.Attempt(a)
+	}
 }
 
 // headerFor is the header of a request: the shared one where that will do.
@@ -215,6 +218,8 @@ func (p *pool) broken(outer, inner context.Context, err error, a *Attempt) outco
 			message = "its list of models is larger than %d bytes"
 		}
 		return outcome{err: p.errorf(models.KindUpstream, message, p.largest(operation(a.Op))), verdict: verdictGood}
+	case errors.Is(err, errStopped):
+		return outcome{err: p.stopped()}
 	case errors.As(err, &connect) && errors.Is(err, syscall.ECONNREFUSED):
 		return sick(models.KindLoading, true, "nothing listens at its address: it has not started, or is still loading its model")
 	case errors.As(err, &connect):

@@ -23,6 +23,9 @@ func (u Upstream) withDefaults() Upstream {
 	u.MaxQueued = max(0, cmp.Or(u.MaxQueued, 1024))
 	u.MaxAnswer = cmp.Or(u.MaxAnswer, 256<<20)
 	u.ProbeInterval = max(0, cmp.Or(u.ProbeInterval, 10*time.Second))
+	if u.Managed {
+		u.ProbeInterval = 0
+	}
 	u.EjectAfter = cmp.Or(u.EjectAfter, 5)
 	u.EjectTime = cmp.Or(u.EjectTime, 10*time.Second)
 	return u
@@ -31,18 +34,21 @@ func (u Upstream) withDefaults() Upstream {
 // validate reports everything that is wrong at once.
 func (o Options) validate() error {
 	var problems []error
-	names := map[string]bool{}
+	names, managed := map[string]bool{}, map[string]bool{}
 	for i, u := range o.Upstreams {
 		at := fmt.Sprintf("upstreams[%d] (%q)", i, u.Name)
 		if u.Name == "" || names[u.Name] {
 			problems = append(problems, fmt.Errorf("%s: name is empty or used twice", at))
 		}
-		names[u.Name] = true
+		names[u.Name], managed[u.Name] = true, u.Managed
 		problems = append(problems, u.problems(at)...)
 	}
 	for i, r := range o.Routes {
 		at := fmt.Sprintf("models[%d] (%q)", i, r.Name)
 		problems = append(problems, r.problems(at, names)...)
+		if wildcard.Is(r.Name) && managed[r.Upstream] {
+			problems = append(problems, fmt.Errorf("%s: upstream %q is managed, which serves one model: the name may hold no *", at, r.Upstream))
+		}
 	}
 	return errors.Join(problems...)
 }
@@ -51,7 +57,10 @@ func (u Upstream) problems(at string) (problems []error) {
 	if !slices.Contains(Types(), u.Type) {
 		problems = append(problems, fmt.Errorf("%s: type %q is none of %q", at, u.Type, Types()))
 	}
-	if len(u.URLs) == 0 {
+	switch {
+	case u.Managed && len(u.URLs) > 0:
+		problems = append(problems, fmt.Errorf("%s: urls: there are %d, and managed is set, too: give one of the two", at, len(u.URLs)))
+	case !u.Managed && len(u.URLs) == 0:
 		problems = append(problems, fmt.Errorf("%s: urls is empty", at))
 	}
 	var targets []target

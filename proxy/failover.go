@@ -39,10 +39,13 @@ func (f *failover) find(s step) (models.Entry, error) {
 	return f.proxy.find(s.name)
 }
 
+// Primary is the model that is asked first, which models.Entry.Lifecycle looks for.
+func (f *failover) Primary() models.Model { return f.primary.entry.Model }
+
 // Info is the primary's.
 func (f *failover) Info() models.Info { return f.primary.entry.Model.Info() }
 
-// Status is the primary's, but ready while anybody is.
+// Status is the primary's, but ready while anybody is, and on demand while anybody is.
 func (f *failover) Status() models.Status {
 	s := f.primary.entry.Model.Status()
 	for _, next := range f.next {
@@ -50,7 +53,9 @@ func (f *failover) Status() models.Status {
 			break
 		}
 		if e, err := f.find(next); err == nil {
-			s.State = readyIf(e.Model.Status().State, s.State)
+			other := e.Model.Status()
+			s.State = readyIf(other.State, s.State)
+			s.OnDemand = s.OnDemand || other.OnDemand
 		}
 	}
 	return s

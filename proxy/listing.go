@@ -54,16 +54,19 @@ func (d *dated) find(name string, t Type) (listed, bool) {
 }
 
 // list asks the upstream for its models and returns when to ask again. A list that cannot be had
-// leaves the one before, which grows old.
+// leaves the one before, which grows old. A managed upstream that does not run is not asked.
 func (p *pool) list(ctx context.Context) time.Duration {
 	next := dated{tried: time.Now()}
 	r := p.dialect.list(func(l listing) { next.listing, next.at = l, time.Now() })
-	if r == nil {
+	if r == nil || !p.runs() {
 		return listEvery
 	}
 	err := errors.New("nobody to ask")
 	if e := p.any(); e != nil {
 		err = p.direct(ctx, e, r, listTime)
+	}
+	if err != nil && !p.runs() {
+		return listEvery
 	}
 	if err != nil || next.at.IsZero() {
 		if before := p.listing.Load(); before != nil {

@@ -35,7 +35,8 @@ type Options struct {
 	// Local finds a model that is not routed, for fallbacks; nil: there is none.
 	Local func(name string) (models.Entry, error)
 	// Locate tells the address, host:port, of an upstream that is Managed; false: it does not run.
-	// It must not block.
+	// It must not block, and is the same function in all options of a program: what Next shares goes
+	// on asking the one that it was made with.
 	Locate func(upstream string) (address string, ok bool)
 	// Manage wraps a model of an upstream that is Managed, so that its server runs while it is asked.
 	Manage func(upstream string, m models.Model) models.Model
@@ -141,8 +142,9 @@ type Status struct {
 
 // EndpointStatus is one address of an upstream at one moment.
 type EndpointStatus struct {
+	// URL of a managed upstream is that of the address in use, if it runs.
 	URL string
-	// State is ready, ejected, probing or unhealthy.
+	// State is ready, ejected, probing or unhealthy; of a managed upstream that does not run, stopped.
 	State    string
 	Reason   string
 	InFlight int

@@ -28,7 +28,7 @@ func New(o Options) (*Proxy, error) { return newProxy(o, nil, seams{}) }
 
 // Next makes a proxy of other options, beside p. Upstreams whose options are unchanged, files
 // included, are shared, with their connections, queues and what is known of their health; they
-// keep p's hooks. p is closed as usual, once no request uses its entries any more.
+// keep p's hooks and its Options.Locate. p is closed as usual, once no request uses its entries any more.
 func (p *Proxy) Next(o Options) (*Proxy, error) { return newProxy(o, p.pools, p.seams) }
 
 func newProxy(o Options, before []*pool, s seams) (*Proxy, error) {
@@ -85,7 +85,8 @@ func (p *Proxy) serve(r Route, name, upstreamModel string) served {
 	of := func(pool *pool) *model {
 		return newModel(modelSpec{name: name, upstreamModel: upstreamModel, route: r, upstream: pool.opts, dialect: pool.dialect, backend: pool})
 	}
-	plain := of(p.pool(r.Upstream))
+	first := of(p.pool(r.Upstream))
+	plain := p.manage(p.pool(r.Upstream), first)
 	if len(r.Fallback) == 0 {
 		return served{plain, plain}
 	}
@@ -94,8 +95,8 @@ func (p *Proxy) serve(r Route, name, upstreamModel string) served {
 		s := step{name: to}
 		if pool := p.pool(to); pool != nil {
 			same := of(pool)
-			same.dimensions = plain.dimensions
-			s.entry = models.Entry{Name: name, Tasks: r.Tasks, Model: same}
+			same.dimensions = first.dimensions
+			s.entry = models.Entry{Name: name, Tasks: r.Tasks, Model: p.manage(pool, same)}
 		}
 		f.next = append(f.next, s)
 	}

@@ -20,6 +20,9 @@ var errGone = errors.New("the client has left")
 // send implements sender: it waits for a place, and tries as often as may be. The place is kept
 // between attempts: an upstream that asks to be left alone is sent less by that.
 func (p *pool) send(ctx context.Context, r *request) error {
+	if !p.runs() {
+		return p.stopped()
+	}
 	ctx, stop := watchGone(ctx, r.gone)
 	defer stop()
 	if err := p.admission.enter(ctx); err != nil {

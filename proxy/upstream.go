@@ -46,6 +46,9 @@ type pool struct {
 	// listing is the latest list of models, nil before the first; relist asks for another soon.
 	listing atomic.Pointer[dated]
 	relist  chan struct{}
+	// locate tells the address of a managed upstream, and moved that it is another one.
+	locate func() (address string, ok bool)
+	moved  chan struct{}
 
 	mu        sync.Mutex
 	endpoints []*endpoint
@@ -94,7 +97,8 @@ func newPool(u Upstream, o Options, s seams) (*pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pool{opts: u, dialect: d, hooks: o.Hooks, seams: s.withDefaults(), relist: make(chan struct{}, 1), resolved: make(chan struct{})}
+	p := &pool{opts: u, dialect: d, hooks: o.Hooks, seams: s.withDefaults(), relist: make(chan struct{}, 1),
+		locate: locator(o, u.Name), moved: make(chan struct{}, 1), resolved: make(chan struct{})}
 	if p.tls, p.files, err = tlsConfig(u); err != nil {
 		return nil, err
 	}
@@ -102,6 +106,9 @@ func newPool(u Upstream, o Options, s seams) (*pool, error) {
 	p.secrets = secretsOf(u)
 	p.admission = admission{max: u.MaxInFlight, maxQueued: u.MaxQueued}
 	p.budget = budget{percent: u.RetryBudget}
+	if u.Managed {
+		p.targets = []target{{base: managedURL(u.Name)}}
+	}
 	for _, raw := range u.URLs {
 		t, err := parseTarget(raw)
 		if err != nil {
@@ -183,6 +190,8 @@ func (p *pool) watch(ctx context.Context) {
 				p.refresh(ctx)
 			}
 		case <-list.C:
+			list.Reset(p.list(ctx))
+		case <-p.moved:
 			list.Reset(p.list(ctx))
 		case <-p.relist:
 			// What is asked for again and again is asked for once in a while.
@@ -280,17 +289,24 @@ func (p *pool) endpoint(t target, address string) *endpoint {
 			return e
 		}
 	}
-	return &endpoint{url: url, base: t.base, rt: p.seams.transport(p.opts, p.tls, url, address)}
+	e := &endpoint{url: url, base: t.base, rt: p.seams.transport(p.opts, p.tls, url, address)}
+	if p.opts.Managed {
+		e.rt = located{e.rt, p.locate}
+	}
+	return e
 }
 
 // status implements backend.
 func (p *pool) status() models.Status {
 	inFlight, queued, _ := p.admission.counts()
 	s := models.Status{State: models.StateReady, Queue: models.Queue{Items: inFlight + queued}}
+	runs := p.runs()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if ok, why := p.healthy(); !ok {
 		s.State, s.Reason, s.Backend = models.StateFailed, p.prefix()+why, p.opts.Name
+	} else if !runs {
+		s.State, s.Reason, s.Backend = models.StateStopped, p.prefix()+errStopped.Error(), p.opts.Name
 	} else if p.refused != "" {
 		s.Reason = p.refused
 	}
@@ -304,7 +320,7 @@ func (p *pool) describe() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.endpoints {
-		one := e.status()
+		one := p.shown(e.status())
 		if one.Reason == "" {
 			one.Reason = p.refused
 		}

@@ -110,6 +110,10 @@ vuln: ## govulncheck; needs the vulnerability database on the network
 docker-test: ## Build the CPU image without pulling anything, run it and test it (root; Debian's docker.io)
 	@scripts/image/test.sh
 
+.PHONY: managed-test
+managed-test: ## Test managed containers on a real engine, with images made on the spot (root; Debian's docker.io)
+	@scripts/managed/test.sh $(ARGS)
+
 .PHONY: gpu-check
 gpu-check: build bench-client enginebench ## Check and measure on this machine's NVIDIA GPU; writes gpu_report.md (ARGS="--help")
 	@scripts/setup/setup.sh onnxruntime-gpu

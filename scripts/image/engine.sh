@@ -5,6 +5,7 @@
 #                                       Exit 3 with a reason when there can be none.
 #   scripts/image/engine.sh client      prints the path of a docker client that builds with
 #                                       BuildKit, without fetching one; exit 3 when none does
+#   scripts/image/engine.sh running DIR says by its exit status whether one that start began runs
 #   scripts/image/engine.sh stop DIR    stops the engine that start began, if it did
 set -euo pipefail
 
@@ -49,15 +50,16 @@ client() {
   none "no docker client here builds with BuildKit; install docker-buildx"
 }
 
+running() { kill -0 "$(cat "$1/docker.pid" 2>/dev/null)" 2>/dev/null; }
+
 stop() {
-  local dir=$1 pid
-  pid=$(cat "$dir/docker.pid" 2>/dev/null) || return 0
-  kill "$pid" 2>/dev/null || return 0
-  while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
+  running "$1" || return 0
+  kill "$(cat "$1/docker.pid")"
+  while running "$1"; do sleep 0.2; done
 }
 
 case "${1:-}" in
   client) client ;;
-  start | stop) "$1" "$(realpath -m "${2:?a folder}")" ;;
+  start | running | stop) "$1" "$(realpath -m "${2:?a folder}")" ;;
   *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Usage: scripts/managed/test.sh [PYTEST ARGUMENTS]    (as root; make managed-test)
+# Runs the gateway with managed containers on a real container engine (test/managed): images that
+# take TEI's and vLLM's arguments are made around the CPU image, which is built anew where a
+# source of it has changed since; KEEP_IMAGE=1 takes the one that is there. Then the tests of
+# managed/docker on the same engine. Where no container engine can run, it says so and passes.
+set -euo pipefail
+case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+export test_name=managed-test
+# shellcheck source=scripts/image/for_test.sh
+. scripts/image/for_test.sh
+stamp=var/stamps/image-cpu
+
+# stale: the image is absent, or older than what it is made of.
+stale() {
+  docker image inspect quadrate-test:cpu >/dev/null 2>&1 || return 0
+  [ -z "${KEEP_IMAGE:-}" ] || return 1
+  [ -e "$stamp" ] || return 0
+  git ls-files -z --cached --others --exclude-standard '*.go' go.mod go.sum Dockerfile configs scripts/image scripts/setup |
+    xargs -0 find 2>/dev/null -newer "$stamp" -not -name '*_test.go' | grep -q .
+}
+
+use_engine
+if stale; then
+  mkdir -p var/stamps
+  touch "$stamp.begun"
+  scripts/image/build.sh cpu "${builder:?}"
+  mv "$stamp.begun" "$stamp"
+fi
+for kind in tei vllm; do
+  scripts/timed.sh "image like $kind" "$builder" build --quiet --target "$kind" --tag "quadrate-played:$kind" test/managed/image
+done
+scripts/setup/setup.sh pytest exporter testmodels
+scripts/timed.sh "gateway" env CGO_ENABLED=0 go build -o bin/quadrate-gateway ./cmd/server
+QUADRATE_ENGINE=$engine scripts/timed.sh "managed containers" var/pytest-venv/bin/python -m pytest -q -rA test/managed "$@"
+CGO_ENABLED=0 QUADRATE_DOCKER_TEST=$DOCKER_HOST scripts/timed.sh "managed/docker" go test -count=1 ./managed/docker/...

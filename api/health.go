@@ -171,7 +171,7 @@ func (s *Server) status() (string, int) {
 	for _, e := range s.options.Catalog.Entries() {
 		status := e.Model.Status()
 		switch {
-		case status.State == models.StateReady, status.OnDemand && status.State != models.StateFailed:
+		case status.CanServe():
 			ready = true
 		case status.State == models.StateLoading:
 			loading = true

@@ -21,7 +21,7 @@ type Container struct {
 var containerStates = []string{"stopped", "pulling", "starting", "ready", "draining", "stopping", "failed"}
 
 // Seconds from 0.5 s, a small server, to half an hour, a large model from a slow disk.
-var startSeconds = prometheus.ExponentialBucketsRange(0.5, 1800, 16)
+var startSeconds = []float64{0.5, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 300, 450, 600, 900, 1800}
 
 func (m *Metrics) containerMetrics() {
 	m.starts = m.counter("container_starts_total", "Starts of upstreams' containers, by outcome: ok, or the kind of failure.", "upstream", "outcome")

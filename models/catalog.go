@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -151,8 +152,8 @@ func (c *Catalog) Default() (Entry, bool) {
 }
 
 // Resolve is Lookup, except that an empty name stands for a default: the entry with the
-// alias "default" if it does the task, else the first ready entry that does it, else the
-// first that does it at all.
+// alias "default" if it does the task, else the first ready entry that does it, else the first
+// that starts when it is asked, else the first that does it at all.
 func (c *Catalog) Resolve(name string, task Task) (Entry, error) {
 	if name != "" {
 		return c.Lookup(name)
@@ -160,19 +161,21 @@ func (c *Catalog) Resolve(name string, task Task) (Entry, error) {
 	if e, ok := c.Default(); ok && e.Does(task) {
 		return e, nil
 	}
-	var found *Entry
+	var starts, other *Entry
 	for _, e := range c.Listed() {
 		if !e.Does(task) {
 			continue
 		}
-		if e.Model.Status().State == StateReady {
+		switch status := e.Model.Status(); {
+		case status.State == StateReady:
 			return e, nil
-		}
-		if found == nil {
-			found = &e
+		case status.CanServe() && starts == nil:
+			starts = &e
+		case other == nil:
+			other = &e
 		}
 	}
-	if found != nil {
+	if found := cmp.Or(starts, other); found != nil {
 		return *found, nil
 	}
 	return Entry{}, Errorf(KindNotFound, "no model is named in the request, and none here does %s", task).At("model")

@@ -104,6 +104,12 @@ type Status struct {
 	Cache     CacheStatus
 }
 
+// CanServe reports whether requests have a chance: the model serves, or starts when it is asked and
+// has not failed to.
+func (s Status) CanServe() bool {
+	return s.State == StateReady || s.OnDemand && s.State != StateFailed
+}
+
 // CacheStatus is what a model's cache of results has done and holds.
 type CacheStatus struct {
 	// Inputs and documents: Hits were answered with kept results, Shared were computed once

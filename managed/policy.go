@@ -52,12 +52,18 @@ type Unit struct {
 	Leaving bool
 }
 
-// Plan is what to do now, by ID. What is not named stays as it is.
+// Plan is what to do now, by ID. What is not named stays as it is; nothing is named twice.
+//
+// Pulling is the supervisor's affair: a unit in StatePulling is passed over, holds nothing and has
+// nothing kept for it. So that nothing stops for a model whose image is not there yet, the
+// supervisor shows it as pulling until the image is there, then as stopped, with the WantedSince
+// that it had.
 type Plan struct {
-	// Start begins a start (and before it a pull): there is room.
+	// Start begins a start: there is room.
 	Start []string
-	// Drain lets nobody in any more; Stop stops a container, whatever is in flight; Admit lets
-	// requests in again to one that drains, as nobody needs its room any more.
+	// Drain lets nobody in any more; Stop stops a container, whatever is in flight, also one that
+	// is Leaving while it starts; Admit lets requests in again to one that drains, as nobody needs
+	// its room any more.
 	Drain, Stop, Admit []string
 	// Wake is when to decide again though nothing has happened; zero: no need.
 	Wake time.Time

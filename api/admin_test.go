@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,6 +130,10 @@ func (a *waitingAdmin) Load(ctx context.Context, model string) error {
 	return a.wait(ctx, "load "+model)
 }
 
+func (a *waitingAdmin) Logs(ctx context.Context, model string, _ int) (string, error) {
+	return "", a.wait(ctx, "logs "+model)
+}
+
 func (a *waitingAdmin) wait(ctx context.Context, what string) error {
 	a.asked <- what
 	<-ctx.Done()
@@ -137,11 +142,15 @@ func (a *waitingAdmin) wait(ctx context.Context, what string) error {
 
 // TestDrainEndsWhatAdminsAskedFor: a load of minutes would hold up the shutdown.
 func TestDrainEndsWhatAdminsAskedFor(t *testing.T) {
-	for path, asks := range map[string]string{"/admin/reload": "reload", "/admin/models/org/both/load": "load org/both"} {
+	for path, asks := range map[string]string{"/admin/reload": "reload", "/admin/models/org/both/load": "load org/both", "/admin/models/org/both/logs": "logs org/both"} {
 		a := &waitingAdmin{fakeAdmin{asked: make(chan string, 1)}}
 		w := locked(t, auth.Anonymous{}, func(o *Options) { o.Admin = a })
 		answers := make(chan answer, 1)
-		go func() { answers <- w.post(t, path, "", "api-key", adminKey) }()
+		method := http.MethodPost
+		if strings.HasSuffix(path, "/logs") {
+			method = http.MethodGet
+		}
+		go func() { answers <- w.do(t, method, path, nil, "api-key", adminKey) }()
 		require.Equal(t, asks, <-a.asked)
 		w.Drain()
 		got := <-answers

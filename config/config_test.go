@@ -218,7 +218,7 @@ func TestBuiltInDefaults(t *testing.T) {
 		}},
 		Files:      Files{Routing: "configs/routing.yaml", Auth: "configs/auth.yaml", RateLimits: "configs/rate_limits.yaml"},
 		Tracing:    Tracing{Ratio: "1", Service: "quadrate"},
-		Routing:    Routing{Containers: Containers{OnShutdown: "stop", MaxWait: 10 * time.Second, GPUs: []GPUBudget{}}, Upstreams: []Upstream{}, Models: []Route{}},
+		Routing:    Routing{Containers: Containers{Instance: "quadrate-8000", OnShutdown: "stop", MaxWait: 10 * time.Second, GPUs: []GPUBudget{}}, Upstreams: []Upstream{}, Models: []Route{}},
 		Auth:       Auth{Anonymous: Anonymous{Enabled: true, Models: []string{"*"}}, Keys: []Key{}},
 		RateLimits: RateLimits{Store: "memory", Classes: []LimitClass{}},
 		sources: []string{

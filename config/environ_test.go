@@ -28,6 +28,10 @@ func sample(t *testing.T, f *field) (one, other string) {
 		return "0.5", "0.25"
 	case f.path == "rate_limits.store":
 		return "redis://:secret@some:6379/1", "rediss://else:6379"
+	case f.path == "routing.containers.host":
+		return "tcp://some:2375", "unix:///else/where"
+	case f.path == "routing.containers.instance":
+		return "some", "else"
 	case f.typ.Kind() == reflect.String:
 		return "/some/where", "/else/where"
 	case f.typ.Kind() == reflect.Bool:

@@ -209,6 +209,9 @@ func TestRestart(t *testing.T) {
 		{"files: {auth: \"\"}\n" + minimal, "", "", nil},
 		{"tracing: {ratio: 0.5}\nmodels_dir: /m\n" + minimal, "", "", []string{"models_dir", "tracing.ratio"}},
 		{minimal, "configs/auth.yaml", "", nil},
+		{minimal, "", "QUADRATE_ROUTING_CONTAINERS_INSTANCE=mine", []string{"routing.containers.instance"}},
+		{minimal, "", "QUADRATE_ROUTING_CONTAINERS_HOST=tcp://h:1", []string{"routing.containers.host"}},
+		{minimal, "", "QUADRATE_ROUTING_CONTAINERS_MAX_WAIT=3s", nil},
 	} {
 		after := *before
 		files := map[string]string{DefaultFile: c.file}

@@ -83,6 +83,7 @@ func Load(opts LoadOptions) (*Config, error) {
 	}
 	l.resolvePaths(cfg)
 	trimURLs(cfg.Routing.Upstreams)
+	resolveContainers(cfg)
 	cfg.sources, cfg.sums = l.sources, l.sums
 	return cfg, nil
 }
@@ -96,6 +97,7 @@ func (l *loader) applyNames(cfg *Config) {
 		l.applyRerank(cfg)
 	}
 	nameFolders(cfg.Models)
+	nameManagedModels(&cfg.Routing)
 	nameUpstreamModels(cfg.Routing.Models)
 }
 

@@ -1,12 +1,15 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mattn/go-shellwords"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -26,8 +29,9 @@ type remote struct {
 	// model is the one model when it is set by MODEL; else MODELS lists them.
 	model string
 	tasks []models.Task
-	// refused are the variables of managed containers.
-	refused []string
+	// image: it is a container when the variable DOCKER_IMAGE names an image; args: the variable
+	// ARGS is its arguments.
+	image, args bool
 }
 
 // anyModel is the route where no model is named: the upstream lists what it serves.
@@ -36,8 +40,8 @@ const anyModel = "*"
 var remotes = []remote{
 	{name: "qwen3", kind: "openai", prefix: "QWEN3_", url: "http://localhost:8081", enabled: true, model: "Qwen/Qwen3-Embedding-0.6B", tasks: []models.Task{models.TaskEmbed}},
 	{name: "ollama", kind: "ollama", prefix: "OLLAMA_", url: "http://localhost:11434", tasks: []models.Task{models.TaskEmbed}},
-	{name: "tei", kind: "tei", prefix: "TEI_", url: "http://localhost:8080", tasks: models.Tasks(), refused: []string{"DOCKER_IMAGE"}},
-	{name: "vllm", kind: "vllm", prefix: "VLLM_", url: "http://localhost:8081", tasks: models.Tasks(), refused: []string{"DOCKER_IMAGE", "ARGS"}},
+	{name: "tei", kind: "tei", prefix: "TEI_", url: "http://localhost:8080", tasks: models.Tasks(), image: true},
+	{name: "vllm", kind: "vllm", prefix: "VLLM_", url: "http://localhost:8081", tasks: models.Tasks(), image: true, args: true},
 }
 
 // remoteName is an environment variable of a remote, for the reference.
@@ -59,9 +63,16 @@ func (r remote) names() []remoteName {
 		add("MODEL", r.model, "`models[]`", "the model that it serves")
 		return all
 	}
-	add("MODELS", "", "`models[]`", "models that it serves, separated by commas; empty: what routes of the file lead to it, and if there are none, all that it lists (a route `*`)")
-	for _, name := range r.refused {
-		add(name, "", at, "for managed containers, which this version does not have; anything but empty is refused")
+	none := "all that it lists (a route `*`)"
+	if r.image {
+		none += ", or an error where it is a container"
+	}
+	add("MODELS", "", "`models[]`", "models that it serves, separated by commas; empty: what routes of the file lead to it, and if there are none, "+none)
+	if r.image {
+		add("DOCKER_IMAGE", "", "`managed.image`", "the image of a container that this server starts for each of the models; other `managed` keys of the file's entry `"+r.name+"` hold for it; empty: the server at "+r.prefix+"BASE_URL")
+	}
+	if r.args {
+		add("ARGS", "", "`managed.args`", "the containers' arguments after model and port, as a shell would read them, in place of the usual ones; empty: the usual ones")
 	}
 	return all
 }
@@ -102,7 +113,6 @@ func (l *loader) applyRemotes(cfg *Config) {
 		if !ok {
 			continue
 		}
-		l.refuseManaged(r)
 		l.addUpstream(&cfg.Routing, r, v.from)
 		l.addRoutes(&cfg.Routing, r, v.from)
 	}
@@ -120,12 +130,10 @@ func (l *loader) enabled(r remote) (variable, bool) {
 	return v, on
 }
 
-func (l *loader) refuseManaged(r remote) {
-	for _, name := range r.refused {
-		if v := l.env[r.prefix+name]; v.value != "" {
-			l.problems.add(v.from, "", "managed containers come with a later version; leave it empty to use the server at %sBASE_URL", r.prefix)
-		}
-	}
+// container says whether the remote is a container.
+func (l *loader) container(r remote) (variable, bool) {
+	v := l.env[r.prefix+"DOCKER_IMAGE"]
+	return v, r.image && v.value != ""
 }
 
 func upstreamPath(i int) string { return fmt.Sprintf("routing.upstreams[%d]", i) }
@@ -139,16 +147,24 @@ func (l *loader) addUpstream(routing *Routing, r remote, from origin) {
 		routing.Upstreams = append(routing.Upstreams, Upstream{})
 	}
 	at := upstreamPath(i)
+	image, contained := l.container(r)
 	for path := range l.settings {
-		if within(path, at) {
+		if within(path, at) && !(contained && within(path, at+".managed")) {
 			delete(l.settings, path)
 		}
+	}
+	l.setArgs(r, at, contained)
+	if contained {
+		l.setImage(r, at, image)
 	}
 	u := Upstream{}
 	l.fill(reflect.ValueOf(&u).Elem(), root.leaf("routing.upstreams").sub, at, l.listed)
 	l.settings[at] = setting{from: from}
-	u.Name, u.Type, u.URLs = r.name, r.kind, []string{r.url}
-	if v, ok := l.env[r.prefix+"BASE_URL"]; ok {
+	u.Name, u.Type = r.name, r.kind
+	if !contained {
+		u.URLs = []string{r.url}
+	}
+	if v, ok := l.env[r.prefix+"BASE_URL"]; ok && !contained {
 		l.settings[at+".urls"] = setting{from: v.from}
 		u.URLs[0] = v.value
 	}
@@ -160,6 +176,47 @@ func (l *loader) addUpstream(routing *Routing, r remote, from origin) {
 		}
 	}
 	routing.Upstreams[i] = u
+}
+
+// setImage makes the remote a container, for which the file's entry may say more. Models that are
+// named beside the image replace the entry's one.
+func (l *loader) setImage(r remote, at string, image variable) {
+	l.settings[at+".managed.image"] = setting{value: image.value, from: image.from}
+	if l.env[r.prefix+"MODELS"].value != "" {
+		delete(l.settings, at+".managed.model")
+	}
+}
+
+// setArgs splits the arguments of the remote's containers.
+func (l *loader) setArgs(r remote, at string, contained bool) {
+	v := l.env[r.prefix+"ARGS"]
+	if !r.args || v.value == "" {
+		return
+	}
+	if !contained {
+		l.problems.add(v.from, "", "is for containers, and %sDOCKER_IMAGE names no image for them", r.prefix)
+		return
+	}
+	args, err := splitArgs(v.value)
+	if err != nil {
+		l.problems.add(v.from, "", "%v", err)
+		return
+	}
+	l.settings[at+".managed.args"] = setting{value: args, from: v.from}
+}
+
+// splitArgs splits text like a shell, which expands nothing.
+func splitArgs(text string) ([]string, error) {
+	parser := shellwords.NewParser()
+	parser.ParseEnv, parser.ParseBacktick, parser.ParseComment = false, false, false
+	args, err := parser.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("cannot be split into arguments: a quote or a bracket is not closed")
+	case parser.Position >= 0:
+		return nil, fmt.Errorf("has %q, which a shell would not pass on; put quotes around it", string([]rune(text)[parser.Position:]))
+	}
+	return args, nil
 }
 
 // addRoutes adds the models that the environment names. Where it names none, routes of the file
@@ -177,6 +234,10 @@ func (l *loader) addRoutes(routing *Routing, r remote, from origin) {
 		if slices.ContainsFunc(routing.Models, func(route Route) bool { return route.Upstream == r.name }) {
 			return
 		}
+		if image, contained := l.container(r); contained {
+			l.checkAnyModel(*routing, r, image)
+			return
+		}
 		names = []string{anyModel}
 	}
 	if named.from != (origin{}) {
@@ -188,10 +249,32 @@ func (l *loader) addRoutes(routing *Routing, r remote, from origin) {
 		}
 		at, route := routePath(len(routing.Models)), Route{}
 		l.fill(reflect.ValueOf(&route).Elem(), root.leaf("routing.models").sub, at, l.listed)
-		route.Name, route.Upstream, route.Tasks = name, r.name, slices.Clone(r.tasks)
+		route.Name, route.Upstream, route.Tasks = name, r.name, l.tasksOf(r, name)
 		l.settings[at] = setting{from: from}
 		routing.Models = append(routing.Models, route)
 	}
+}
+
+// checkAnyModel wants somebody to say what the remote's containers are to serve.
+func (l *loader) checkAnyModel(routing Routing, r remote, image variable) {
+	i := slices.IndexFunc(routing.Upstreams, func(u Upstream) bool { return u.Name == r.name })
+	fallback := slices.ContainsFunc(routing.Models, func(route Route) bool { return leads(route, r.name) })
+	if routing.Upstreams[i].Managed.Model != "" || fallback {
+		return
+	}
+	l.problems.add(image.from, upstreamPath(i)+".managed", "there is a container for each model, and no model is named: list them in %sMODELS, or routes with upstream: %s in %s", r.prefix, r.name, l.nameOf("routing"))
+}
+
+// tasksOf are the tasks of a model that the environment names. A container of vLLM does one kind.
+func (l *loader) tasksOf(r remote, model string) []models.Task {
+	_, contained := l.container(r)
+	switch {
+	case !contained || r.kind != "vllm":
+		return slices.Clone(r.tasks)
+	case strings.Contains(strings.ToLower(model), "rerank"):
+		return []models.Task{models.TaskRerank}
+	}
+	return []models.Task{models.TaskEmbed}
 }
 
 func splitList(text string) []string {

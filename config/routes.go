@@ -38,7 +38,7 @@ var kinds = map[string]kind{
 func trimURLs(list []Upstream) {
 	for i, u := range list {
 		known := kinds[u.Type]
-		if len(u.URLs) == 0 {
+		if len(u.URLs) == 0 && !u.Managed.On() {
 			list[i].URLs = []string{known.public}
 		}
 		for j, text := range u.URLs {
@@ -93,7 +93,7 @@ func (l *loader) unique(names []string, at func(i int) string) {
 func (l *loader) checkUpstream(u Upstream, at string) {
 	l.checkName(u.Name, at+".name")
 	known, isKnown := kinds[u.Type]
-	if len(u.URLs) == 0 && isKnown && known.public == "" && !l.reported(at+".urls") && !l.reported(at+".managed") {
+	if len(u.URLs) == 0 && isKnown && known.public == "" && !u.Managed.On() && !l.reported(at+".urls") && !l.reported(at+".managed") {
 		l.report(at+".urls", "is missing or empty; a base URL belongs here, such as http://localhost:8080")
 	}
 	for i, text := range u.URLs {
@@ -114,6 +114,9 @@ func (l *loader) checkUpstream(u Upstream, at string) {
 		l.checkKeepAlive(u, at+".keep_alive")
 	}
 	l.checkHeaders(u, at)
+	if !l.reported(at + ".managed.image") {
+		l.checkManaged(u, at)
+	}
 }
 
 func (l *loader) checkKeepAlive(u Upstream, at string) {

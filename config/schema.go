@@ -30,8 +30,6 @@ type field struct {
 	min, max string
 	// file is the key that names the file this section is in; empty: where its parent is.
 	file string
-	// refused says why the key may not be there.
-	refused string
 	// secret keeps the value out of errors, and lets it be in a file of its own.
 	secret bool
 	// env names the environment variables that set the key, first wins; empty for lists
@@ -52,7 +50,7 @@ func schemaOf(t reflect.Type, prefix string, named bool) *section {
 		}
 		f := &field{key: key, path: prefix + key, index: i, typ: sf.Type, def: sf.Tag.Get("def"),
 			need: sf.Tag.Get("need"), doc: sf.Tag.Get("doc"), min: sf.Tag.Get("min"), max: sf.Tag.Get("max"),
-			file: sf.Tag.Get("file"), refused: sf.Tag.Get("refused"), secret: sf.Tag.Get("secret") == "true"}
+			file: sf.Tag.Get("file"), secret: sf.Tag.Get("secret") == "true"}
 		if enum, ok := sf.Tag.Lookup("enum"); ok {
 			f.enum, f.or = strings.Split(enum, "|"), sf.Tag.Get("or")
 		}

@@ -31,6 +31,7 @@ func (l *loader) validate(cfg *Config) {
 	}
 	l.checkNames(cfg)
 	l.checkRouting(cfg)
+	l.checkContainers(cfg)
 	l.checkAuth(cfg)
 	l.checkRateLimits(cfg.RateLimits)
 }

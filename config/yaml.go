@@ -111,8 +111,6 @@ func (r *reader) field(key, value *yaml.Node, f *field, path string) {
 	value = target(value)
 	r.settings[path] = setting{from: r.at(key)}
 	switch {
-	case f.refused != "":
-		r.problems.add(r.at(key), path, "%s", f.refused)
 	case f.sub == nil && f.isList():
 		r.list(value, f, path)
 	case f.sub == nil:

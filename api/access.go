@@ -164,8 +164,7 @@ func (x *call) find(asked string, task models.Task) (models.Entry, error) {
 	if len(allowed) == 0 {
 		return models.Entry{}, x.forbid(entry)
 	}
-	ready := func(e models.Entry) bool { return e.Model.Status().State == models.StateReady }
-	return allowed[max(0, slices.IndexFunc(allowed, ready))], nil
+	return models.Preferred(allowed), nil
 }
 
 func (x *call) forbid(e models.Entry) error {

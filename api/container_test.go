@@ -167,3 +167,19 @@ func TestStoppedModelsAreAsked(t *testing.T) {
 	require.Equal(t, 200, w.post(t, "/v1/embeddings", `{"model":"managed","input":"x"}`).status)
 	require.Equal(t, 1, asked)
 }
+
+// TestTheDefaultIsOneThatStarts: who may not use the default gets one that starts rather than one
+// that has failed.
+func TestTheDefaultIsOneThatStarts(t *testing.T) {
+	w := locked(t, auth.Anonymous{}, nil)
+	stopped := contained("org/stopped", models.Status{State: models.StateStopped, OnDemand: true})
+	stopped.Model.(*modelstest.Embedder).EmbedFunc = words.Embed
+	require.NoError(t, w.options.Catalog.Replace([]models.Entry{
+		contained("default", models.Status{State: models.StateReady}),
+		contained("org/failed", models.Status{State: models.StateFailed, OnDemand: true}),
+		stopped,
+	}))
+	got := w.post(t, "/v1/embeddings", `{"input":"x"}`, "api-key", teamKey)
+	require.Equal(t, 200, got.status, got.body)
+	require.Equal(t, "org/stopped", w.lastEvent(t).Model)
+}

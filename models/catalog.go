@@ -1,7 +1,6 @@
 package models
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -161,22 +160,25 @@ func (c *Catalog) Resolve(name string, task Task) (Entry, error) {
 	if e, ok := c.Default(); ok && e.Does(task) {
 		return e, nil
 	}
-	var starts, other *Entry
-	for _, e := range c.Listed() {
-		if !e.Does(task) {
-			continue
-		}
-		switch status := e.Model.Status(); {
-		case status.State == StateReady:
-			return e, nil
-		case status.CanServe() && starts == nil:
-			starts = &e
-		case other == nil:
-			other = &e
-		}
-	}
-	if found := cmp.Or(starts, other); found != nil {
-		return *found, nil
+	list := slices.DeleteFunc(c.Listed(), func(e Entry) bool { return !e.Does(task) })
+	if len(list) > 0 {
+		return Preferred(list), nil
 	}
 	return Entry{}, Errorf(KindNotFound, "no model is named in the request, and none here does %s", task).At("model")
+}
+
+// Preferred returns the first entry that is ready, else the first that starts when it is asked, else
+// the first. There must be one.
+func Preferred(list []Entry) Entry {
+	starts := -1
+	for i, e := range list {
+		status := e.Model.Status()
+		if status.State == StateReady {
+			return e
+		}
+		if starts < 0 && status.CanServe() {
+			starts = i
+		}
+	}
+	return list[max(0, starts)]
 }

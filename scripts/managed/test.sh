@@ -28,9 +28,11 @@ if stale; then
   scripts/image/build.sh cpu "${builder:?}"
   mv "$stamp.begun" "$stamp"
 fi
-for kind in tei vllm; do
-  scripts/timed.sh "image like $kind" "$builder" build --quiet --target "$kind" --tag "quadrate-played:$kind" test/managed/image
-done
+# like TARGET NAME: makes an image that is like another's.
+like() { scripts/timed.sh "image like $1" "$builder" build --quiet --target "$1" --tag "$2" test/managed/image; }
+like tei quadrate-played:tei
+like vllm quadrate-played:vllm
+like vllm-old quadrate-played-vllm:v0.9.2
 scripts/setup/setup.sh pytest exporter testmodels
 scripts/timed.sh "gateway" env CGO_ENABLED=0 go build -o bin/quadrate-gateway ./cmd/server
 QUADRATE_ENGINE=$engine scripts/timed.sh "managed containers" var/pytest-venv/bin/python -m pytest -q -rA test/managed "$@"

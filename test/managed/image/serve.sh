@@ -7,6 +7,7 @@
 #   NEVER_HEALTHY=1   never serves
 #   EXIT_AT_START=N   ends with status N at once
 #   EXIT_AFTER=S      ends with status 9 after S seconds
+#   OLD_VLLM=1        takes the arguments of vLLM before 0.10.1
 #   OOM_VICTIM=1      is what the kernel kills first when the container's memory runs out
 set -euo pipefail
 kind=$1

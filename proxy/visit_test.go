@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net"
@@ -31,8 +32,10 @@ func visited(t *testing.T, kind Type, routes ...Route) (*Proxy, *log) {
 			routes[i].UpstreamModel = "fake"
 		}
 	}
-	return openProxy(t, Options{Upstreams: []Upstream{{Name: "up", Type: kind, Managed: true, APIKey: "secretkey"}, {Name: "other", Type: TypeJina, URLs: []string{"http://127.0.0.1:1"}}},
-		Routes: routes, Hooks: l.hooks()}, seams{}), l
+	p := openProxy(t, Options{Upstreams: []Upstream{{Name: "up", Type: kind, Managed: true, APIKey: "secretkey"}, {Name: "other", Type: TypeJina, URLs: []string{"http://127.0.0.1:1"}}},
+		Routes: routes, Hooks: l.hooks()}, seams{})
+	<-p.pools[0].resolved
+	return p, l
 }
 
 // untouched says that the upstream knows nothing of visits, and whoever listens no other attempts.
@@ -228,13 +231,10 @@ func requireModelError(t *testing.T, kind models.Kind, err error) {
 func TestAVisitLeavesNoConnection(t *testing.T) {
 	left := make(chan struct{}, 2)
 	url := raw(t, func(_ int, c net.Conn) {
-		_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n[[1]]"))
-		for b := make([]byte, 4096); ; {
-			if _, err := c.Read(b); err != nil {
-				left <- struct{}{}
-				return
-			}
+		for r := bufio.NewReader(c); readRequest(r) != nil; {
+			_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n[[1]]"))
 		}
+		left <- struct{}{}
 	})
 	p := openProxy(t, managedOptions(&whereabouts{}, TypeTEI, Hooks{}), onNetwork())
 	address := strings.TrimPrefix(url, "http://")

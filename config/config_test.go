@@ -104,7 +104,7 @@ func TestEveryShippedFileLoads(t *testing.T) {
 	require.NoError(t, err)
 	loaded := map[string]bool{}
 	for file, environ := range map[string][]string{
-		DefaultFile: nil, "configs/image.yaml": inImage, "configs/examples/gateway.yaml": {"VLLM_API_KEY=x"}, "configs/examples/router.yaml": nil,
+		DefaultFile: nil, "configs/image.yaml": inImage, "configs/examples/gateway.yaml": {"VLLM_API_KEY=x"}, "configs/examples/router.yaml": nil, "configs/examples/containers.yaml": nil,
 	} {
 		cfg, err := Load(LoadOptions{File: file, Dir: root, Environ: environ})
 		require.NoError(t, err)
@@ -148,17 +148,47 @@ func TestCommentsOfShippedFilesLoad(t *testing.T) {
 	for name, text := range files {
 		files[name] = strings.ReplaceAll(text, "file:/run/secrets/openai", "file:secret")
 	}
-	cfg, err := Load(LoadOptions{Dir: workspace(t, files), Environ: []string{"VLLM_API_KEY=x"}})
+	cfg, err := Load(LoadOptions{Dir: workspace(t, files), Environ: []string{"VLLM_API_KEY=x", "HF_TOKEN=x"}})
 	require.NoError(t, err)
-	require.Len(t, cfg.Routing.Upstreams, 5)
-	require.Len(t, cfg.Routing.Models, 2)
 	require.Len(t, cfg.Auth.Keys, 1)
 	require.Len(t, cfg.RateLimits.Classes, 2)
-	all := Upstream{}
+	require.Len(t, cfg.Routing.Models, 7)
+	var names []string
+	for _, u := range cfg.Routing.Upstreams {
+		names = append(names, u.Name)
+	}
+	require.Equal(t, []string{
+		"ollama", "vllm", "tei", "openai", "all",
+		"tei-cpu/intfloat/multilingual-e5-small", "tei-cpu/BAAI/bge-m3", "vllm-gpu/Qwen/Qwen3-Embedding-0.6B", "vllm-gpu/Qwen/Qwen3-Reranker-0.6B", "container",
+	}, names)
+	showsEveryKey(t, files["configs/routing.yaml"])
+	var all Upstream
 	(&loader{}).fill(reflect.ValueOf(&all).Elem(), root.leaf("routing.upstreams").sub, "", func(f *field, _ string) any { return f.fallback() })
 	got := cfg.Routing.Upstreams[4]
 	got.Name, got.Type, got.URLs = "", "", nil
 	require.Equal(t, all, got, "every key with its default")
+	managed := cfg.Routing.Upstreams[9].Managed
+	managed.Image, managed.Model, managed.Args, managed.ContainerPort = "", "", nil, 0
+	managed.Env, managed.Volumes, all.Managed.Env = nil, nil, nil // empty, or none at all
+	require.Equal(t, all.Managed, managed, "and of a container")
+}
+
+// showsEveryKey wants each key of a routing file at its one entry of it, but for the keys of lists
+// in it.
+func showsEveryKey(t *testing.T, text string) {
+	t.Helper()
+	r := &reader{schema: documents[1], lookup: func(string) (string, bool) { return "x", true }, secret: func(text string) (string, error) { return text, nil },
+		problems: &LoadError{}, settings: map[string]setting{}}
+	require.True(t, r.document([]byte(text)))
+	require.Empty(t, *r.problems)
+	var missing []string
+	for _, f := range r.schema.schema.leaves(true) {
+		path := strings.NewReplacer("upstreams[].managed", "upstreams[7].managed", "upstreams[]", "upstreams[4]").Replace(f.path)
+		if _, shown := r.settings[path]; !shown && !strings.Contains(path, "[].") {
+			missing = append(missing, path)
+		}
+	}
+	require.Empty(t, missing)
 }
 
 func TestShippedFileHoldsTheDefaults(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/quadrate-maas/quadrate/internal/wildcard"
 	"github.com/quadrate-maas/quadrate/models"
@@ -26,7 +25,11 @@ const (
 // engineName is what the engine takes for the name of a volume, a network or a container.
 var engineName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
-var device = regexp.MustCompile(`^[a-zA-Z0-9-]+$`)
+// device is a GPU's number, or NVIDIA's UUID of it or of a part of it.
+var device = regexp.MustCompile(`^([0-9]+(:[0-9]+)?|(GPU|MIG)-[a-zA-Z0-9/-]+)$`)
+
+// imageName is what the names of images are made of.
+var imageName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.:/@-]*$`)
 
 // checkContainers checks containers, and the managed upstreams against each other.
 func (l *loader) checkContainers(cfg *Config) {
@@ -140,7 +143,7 @@ func (l *loader) written(at string) []string {
 }
 
 func (l *loader) checkImage(m Managed, kind, at string) {
-	if strings.ContainsFunc(m.Image, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) || strings.HasPrefix(m.Image, "-") || strings.Contains(m.Image, "://") {
+	if !imageName.MatchString(m.Image) || strings.Contains(m.Image, "//") {
 		l.report(at+".image", "%q is not an image, such as ghcr.io/huggingface/text-embeddings-inference:cpu-1.9", m.Image)
 	}
 	if _, known := kinds[kind]; known && m.ContainerPort == 0 && images[kind].port == 0 && !l.reported(at+".container_port") {
@@ -286,7 +289,7 @@ func (l *loader) checkUnits(r Routing, all []unit) {
 		l.checkLed(r, u, mine, at)
 		for _, c := range mine {
 			if u.Managed.Model == "" {
-				l.checkExpanded(r, c, at)
+				l.checkExpanded(r, all, c, at)
 			}
 			l.checkServedNames(u, c, at)
 			l.checkVLLM(u, c, at)
@@ -311,9 +314,13 @@ func (l *loader) checkLed(r Routing, u Upstream, mine []unit, at string) {
 }
 
 // checkExpanded wants the name of a model's own upstream to be free.
-func (l *loader) checkExpanded(r Routing, c unit, at string) {
+func (l *loader) checkExpanded(r Routing, all []unit, c unit, at string) {
 	if i := slices.IndexFunc(r.Upstreams, func(u Upstream) bool { return u.Name == c.name }); i >= 0 {
 		l.report(at+".managed", "makes an upstream %q for the model %q, and that name is taken by %s", c.name, c.model, l.place(upstreamPath(i)+".name", at))
+		return
+	}
+	if i := slices.IndexFunc(all, func(o unit) bool { return o.name == c.name }); all[i].upstream != c.upstream {
+		l.report(at+".managed", "makes an upstream %q for the model %q, and so does %s for %q; rename one of the upstreams", c.name, c.model, l.place(upstreamPath(all[i].upstream), at), all[i].model)
 	}
 }
 

@@ -149,7 +149,8 @@ func (l *loader) addUpstream(routing *Routing, r remote, from origin) {
 	at := upstreamPath(i)
 	image, contained := l.container(r)
 	for path := range l.settings {
-		if within(path, at) && !(contained && within(path, at+".managed")) {
+		kept := contained && within(path, at+".managed")
+		if within(path, at) && !kept {
 			delete(l.settings, path)
 		}
 	}

@@ -60,7 +60,8 @@ func (l *loader) checkGroups(r Routing, all []unit) {
 			return o.name != c.name && r.Upstreams[o.upstream].Managed.Group == m.Group
 		})
 		at := upstreamPath(c.upstream) + ".managed.pinned"
-		if other >= 0 && !l.reported(at) && !(other < i && r.Upstreams[all[other].upstream].Managed.Pinned) {
+		told := other >= 0 && other < i && r.Upstreams[all[other].upstream].Managed.Pinned
+		if other >= 0 && !told && !l.reported(at) {
 			l.report(at, "%q is pinned and of the group %q, so %q, which is of it too, could never run", c.name, m.Group, all[other].name)
 		}
 	}

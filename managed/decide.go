@@ -11,12 +11,13 @@ import (
 //
 // Those that want to start get their turn in order ([decision.queue]). One for which there is room
 // starts. Else it is looked whether others can make room; if so, they stop, and what they leave is
-// kept for it: what comes after it starts only beside it. One that has waited for longer than
-// MaxWait may also have busy servers drained, and keeps room that it gets only when others' minimum
-// residency ends. So it is served at last: those before it are finitely many, none that comes later
-// gets before it, and each of them ends a start, a residency, a drain and a stop.
+// kept for it: what comes after it starts only beside it. One that is pinned, or that has waited
+// for MaxWait, may also have busy servers drained, and is promised room that others can make only
+// later, when their start or minimum residency ends. So it is served at last: those before it are
+// finitely many, none that comes later gets before it but a pinned one, and the turn of each is at
+// most a start, a residency, a drain and a stop.
 //
-// One that starts only after a failure queues as if it was wanted from RetryAt on: it had its turn.
+// One that starts again after a failure queues as if it was wanted from RetryAt on: it had its turn.
 func Decide(v View) Plan {
 	d := newDecision(v)
 	d.settle()
@@ -33,11 +34,11 @@ type decision struct {
 	demands []demand
 	actions []action
 	starts  []int
-	// now is what is held and what this plan starts. later is what will be once all has stopped
-	// that is to stop, with what has been promised to those who wait.
-	now, later ledger
-	// gone are those that now counts and later does not; ending, of these, those that stop or drain.
-	gone, ending []bool
+	// now is what is held and what this plan starts. soon is what will be once all has stopped that
+	// is to stop, with those for whom they stop. later is what will be once those have stopped too
+	// whose room is promised, with those to whom it is. Who starts fits in each of them.
+	now         ledger
+	soon, later stage
 	// waiting are candidates that this plan does not start.
 	waiting []candidate
 	// cheapest and soonest are the orders of choosing victims.
@@ -53,11 +54,26 @@ const (
 	toAdmit
 )
 
+// stage is what will be held at a time to come; those that are held now and not then are out.
+type stage struct {
+	ledger
+	out []bool
+}
+
+// drop has unit i be out.
+func (s *stage) drop(i int, d demand) {
+	if !s.out[i] {
+		s.out[i] = true
+		s.remove(d)
+	}
+}
+
 // candidate is a unit that wants to start.
 type candidate struct {
 	unit  int
 	since time.Time
-	aged  bool
+	// aged: its turn has come, whoever is busy.
+	aged bool
 }
 
 func newDecision(v View) *decision {
@@ -67,8 +83,6 @@ func newDecision(v View) *decision {
 		View:    v,
 		demands: make([]demand, n),
 		actions: make([]action, n),
-		gone:    make([]bool, n),
-		ending:  make([]bool, n),
 		now:     newLedger(bounds),
 	}
 	for i := range v.Units {
@@ -77,7 +91,8 @@ func newDecision(v View) *decision {
 			d.now.add(d.demands[i])
 		}
 	}
-	d.later = d.now.clone()
+	d.soon = stage{ledger: d.now.clone(), out: make([]bool, n)}
+	d.later = stage{ledger: d.now.clone(), out: make([]bool, n)}
 	d.rank()
 	return d
 }
@@ -89,7 +104,7 @@ func (d *decision) settle() {
 		u := &d.Units[i]
 		switch {
 		case u.State == StateStopping:
-			d.forget(i)
+			d.leave(i)
 		case u.holds() && u.Leaving:
 			d.end(i)
 		case u.serves() && u.idle() && u.IdleTTL > 0 && !u.Pinned && !d.ahead(u.idleSince().Add(u.IdleTTL)):
@@ -98,8 +113,8 @@ func (d *decision) settle() {
 	}
 }
 
-// queue returns those who want to start: pinned ones, then those that waited for longer than
-// MaxWait, the oldest first, then by priority, age and the configuration's order.
+// queue returns those who want to start: pinned ones, then those that have waited for MaxWait, the
+// oldest first, then the others by priority, age and the configuration's order.
 func (d *decision) queue() []candidate {
 	var q []candidate
 	for i := range d.Units {
@@ -111,7 +126,7 @@ func (d *decision) queue() []candidate {
 		if u.State == StateFailed && u.RetryAt.After(c.since) {
 			c.since = u.RetryAt
 		}
-		c.aged = !d.ahead(c.since.Add(d.MaxWait))
+		c.aged = u.Pinned || !d.ahead(c.since.Add(d.MaxWait))
 		q = append(q, c)
 	}
 	slices.SortStableFunc(q, d.compare)
@@ -132,7 +147,8 @@ func (d *decision) compare(a, b candidate) int {
 // place starts c, or makes room for it, or leaves it waiting.
 func (d *decision) place(c candidate) {
 	need := d.demands[c.unit]
-	if d.later.fits(need) {
+	if d.soon.fits(need) && d.later.fits(need) {
+		d.soon.add(need)
 		d.later.add(need)
 		if d.now.fits(need) {
 			d.now.add(need)
@@ -143,19 +159,20 @@ func (d *decision) place(c candidate) {
 		return
 	}
 	d.waiting = append(d.waiting, c)
-	if victims, ok := d.victims(c, d.cheapest, d.evictable); ok {
+	if victims, ok := d.victims(c, d.cheapest, d.evictable, &d.soon, &d.later); ok {
 		for _, i := range victims {
 			d.end(i)
 		}
+		d.soon.add(need)
 		d.later.add(need)
 		return
 	}
 	if !c.aged {
 		return
 	}
-	if victims, ok := d.victims(c, d.soonest, d.evictableOnce); ok {
+	if victims, ok := d.victims(c, d.soonest, d.evictableOnce, &d.later); ok {
 		for _, i := range victims {
-			d.forget(i)
+			d.later.drop(i, d.demands[i])
 		}
 		d.later.add(need)
 	}
@@ -163,8 +180,7 @@ func (d *decision) place(c candidate) {
 
 // end has unit i stop: at once when nothing is in flight, or when that has had its time.
 func (d *decision) end(i int) {
-	d.forget(i)
-	d.ending[i] = true
+	d.leave(i)
 	u := &d.Units[i]
 	switch {
 	case u.InFlight == 0, u.DrainTimeout <= 0, u.State == StateStarting:
@@ -176,18 +192,16 @@ func (d *decision) end(i int) {
 	}
 }
 
-// forget takes unit i out of what will be held later.
-func (d *decision) forget(i int) {
-	if !d.gone[i] {
-		d.gone[i] = true
-		d.later.remove(d.demands[i])
-	}
+// leave takes unit i out of what will be held.
+func (d *decision) leave(i int) {
+	d.soon.drop(i, d.demands[i])
+	d.later.drop(i, d.demands[i])
 }
 
 // admit lets requests in again where nobody needs the room.
 func (d *decision) admit() {
 	for i := range d.Units {
-		if d.Units[i].State == StateDraining && !d.ending[i] {
+		if d.Units[i].State == StateDraining && !d.soon.out[i] {
 			d.actions[i] = toAdmit
 		}
 	}

@@ -6,42 +6,81 @@ import (
 	"time"
 )
 
-// victims returns who must go so that c fits, in the given order of choice: all members of its
-// group, and no more of the others than it takes. ok is false when that is not enough.
-func (d *decision) victims(c candidate, order []int, may func(candidate, int) bool) (chosen []int, ok bool) {
-	need, room := d.demands[c.unit], d.later.clone()
+// victims returns who must go so that c fits at all stages, in the given order of choice: all
+// members of its group, and no more of the others than it takes. ok is false when that is not
+// enough.
+func (d *decision) victims(c candidate, order []int, may func(candidate, int) bool, at ...*stage) (chosen []int, ok bool) {
+	room, held := d.room(c, at), at[0]
+	group := d.demands[c.unit].group
+	var others []int
 	for _, i := range order {
-		if d.gone[i] || need.group == "" || need.group != d.demands[i].group {
-			continue
-		}
-		if !may(c, i) {
+		switch member := group != "" && group == d.demands[i].group; {
+		case held.out[i]:
+		case !member && may(c, i):
+			others = append(others, i)
+		case member && !may(c, i):
 			return nil, false
-		}
-		room.remove(d.demands[i])
-		chosen = append(chosen, i)
-	}
-	members := len(chosen)
-	for _, i := range order {
-		if room.fits(need) {
-			break
-		}
-		if !d.gone[i] && !slices.Contains(chosen[:members], i) && may(c, i) {
-			room.remove(d.demands[i])
+		case member:
+			room.take(i)
 			chosen = append(chosen, i)
 		}
 	}
-	if !room.fits(need) {
+	members := len(chosen)
+	for _, i := range others {
+		if room.fits() {
+			break
+		}
+		room.take(i)
+		chosen = append(chosen, i)
+	}
+	if !room.fits() {
 		return nil, false
 	}
 	for k := len(chosen) - 1; k >= members; k-- {
-		room.add(d.demands[chosen[k]])
-		if room.fits(need) {
+		room.give(chosen[k])
+		if room.fits() {
 			chosen = slices.Delete(chosen, k, k+1)
 		} else {
-			room.remove(d.demands[chosen[k]])
+			room.take(chosen[k])
 		}
 	}
 	return chosen, true
+}
+
+// room tries out what would be held at some stages without some units.
+type room struct {
+	demands []demand
+	need    demand
+	at      []*stage
+	left    []ledger
+}
+
+func (d *decision) room(c candidate, at []*stage) room {
+	r := room{demands: d.demands, need: d.demands[c.unit], at: at}
+	for _, s := range at {
+		r.left = append(r.left, s.clone())
+	}
+	return r
+}
+
+func (r *room) take(i int) { r.count(i, -1) }
+func (r *room) give(i int) { r.count(i, 1) }
+
+func (r *room) count(i, sign int) {
+	for k := range r.at {
+		if !r.at[k].out[i] {
+			r.left[k].count(r.demands[i], sign)
+		}
+	}
+}
+
+func (r *room) fits() bool {
+	for k := range r.left {
+		if !r.left[k].fits(r.need) {
+			return false
+		}
+	}
+	return true
 }
 
 // evictable reports whether i may make room for c now.
@@ -65,21 +104,25 @@ func (d *decision) rank() {
 	}
 	slices.SortStableFunc(d.cheapest, d.cheaper)
 	d.soonest = slices.Clone(d.cheapest)
+	slices.SortStableFunc(d.cheapest, d.draining)
 	slices.SortStableFunc(d.soonest, d.sooner)
 }
 
-// cheaper orders by what it costs to evict: those that drain already, then the lower priority, then
-// idle ones, then the longer idle for what its start takes, then the quicker start. Among those
-// that drain, the order is the one that they had while they were busy, so that the next plan wants
-// the same ones.
+// cheaper orders by what it costs to evict: the lower priority, then idle ones, then the longer
+// idle for what its start takes, then the quicker start. Whether it drains makes no difference, so
+// that the next plan chooses no others.
 func (d *decision) cheaper(i, j int) int {
 	a, b := &d.Units[i], &d.Units[j]
 	return cmp.Or(
-		trueFirst(a.State == StateDraining, b.State == StateDraining),
 		cmp.Compare(a.Priority, b.Priority),
 		cmp.Compare(d.idleness(b), d.idleness(a)),
 		cmp.Compare(a.LoadCost, b.LoadCost),
 	)
+}
+
+// draining orders those first that drain already.
+func (d *decision) draining(i, j int) int {
+	return trueFirst(d.Units[i].State == StateDraining, d.Units[j].State == StateDraining)
 }
 
 // idleness is how long u has been idle, in durations of its start (of a second at least); -1 when

@@ -29,7 +29,9 @@ func (d *decision) wake() time.Time {
 		d.wakeFor(&a, i)
 	}
 	for _, c := range d.waiting {
-		a.at(d.Now, c.since.Add(d.MaxWait))
+		if !c.aged {
+			a.at(d.Now, c.since.Add(d.MaxWait))
+		}
 	}
 	return a.time
 }
@@ -43,7 +45,7 @@ func (d *decision) wakeFor(a *alarm, i int) {
 	case !u.serves() || d.actions[i] == toStop:
 	case d.actions[i] == toDrain:
 		a.at(d.Now, d.Now.Add(u.DrainTimeout))
-	case d.ending[i]:
+	case d.soon.out[i]:
 		a.at(d.Now, u.drainLimit())
 	default:
 		if u.idle() && u.IdleTTL > 0 && !u.Pinned {

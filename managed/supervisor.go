@@ -3,65 +3,286 @@ package managed
 import (
 	"context"
 	"errors"
-
-	"github.com/quadrate-maas/quadrate/models"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
-var errNothing = errors.New("the supervisor runs nothing")
-
-// Supervisor owns what runs.
+// Supervisor runs containers so that models serve when they are asked for.
+//
+// One goroutine, the run loop, owns all that changes. Everybody else sends it functions, which it
+// runs one after the other, or reads what it has published. A decision made anywhere else would be
+// made on what was true a moment ago: two requests would start one model twice, a stop would cut a
+// request that came in between.
+//
+// What takes time (a pull, a start, a probe, a stop) is an effect: a goroutine of its own, with
+// ends by itself, whose report is again a function for the loop. A unit has one attempt, or one
+// removal, at a time; reports of an earlier life of a unit are known by its epoch.
+//
+// What holds:
+//   - The loop never blocks: not on an engine, a server, a waiter or a hook.
+//   - Whoever waits is answered: served, failed, or late, and never both. A lease is in the hands
+//     of one caller, or of nobody.
+//   - Memory and a group's place are held from before a container is made until it is gone.
+//   - Every goroutine is an effect, or the watch of the engine, and has ended when Close returns.
 type Supervisor struct {
-	opts Options
+	engine  Engine
+	prober  Prober
+	hooks   Hooks
+	refused error
+
+	inbox chan func()
+	ended chan struct{}
+	index atomic.Pointer[index]
+	tasks sync.WaitGroup
+
+	// life ends when everything else has; patience when those who stop containers are to try but
+	// once more.
+	life, patience         context.Context
+	endLife, endPatience   context.CancelFunc
+	closing, hurried, over bool
+	unstopped              []error // written by the loop, read when it has ended
+
+	// What follows is the loop's alone.
+	settings Settings
+	units    []*unit
+	byID     map[string]*unit
+	running  int // effects that have not reported
+	// quiet is set by what needs no decision.
+	quiet bool
+	wake  time.Time
+
+	engineState engineState
+	engineErr   error
+	booted      bool
+	orphans     int // containers being removed that are no unit's
+	rewatch     context.CancelFunc
 }
 
-// Lease is the right to use a server that runs.
-type Lease struct{}
-
-// Report is a container at one moment.
-type Report struct {
-	// ID is the upstream's name; Model and Type are its Spec's.
-	ID, Model, Type string
-	models.Container
+// New starts a supervisor, which Close ends. The Specs are valid, and their IDs unique.
+func New(o Options) *Supervisor {
+	s := &Supervisor{
+		engine: o.Engine, prober: o.Prober, hooks: o.Hooks, refused: o.Refused,
+		inbox: make(chan func()), ended: make(chan struct{}), byID: map[string]*unit{},
+	}
+	s.life, s.endLife = context.WithCancel(context.Background())
+	s.patience, s.endPatience = context.WithCancel(s.life)
+	s.apply(o.Settings)
+	s.publish()
+	if s.refused == nil {
+		s.tasks.Go(s.watch)
+	}
+	go s.run()
+	return s
 }
 
-// New starts a supervisor; Close ends it.
-func New(o Options) *Supervisor { return &Supervisor{opts: o} }
-
-// Apply takes over other settings.
-func (s *Supervisor) Apply(o Settings) { s.opts.Settings = o }
-
-// Acquire waits for the server of id.
-func (s *Supervisor) Acquire(ctx context.Context, id string, gone func() bool) (*Lease, error) {
-	return nil, errNothing
+// run is the loop. It ends when everything has been closed and no effect runs.
+func (s *Supervisor) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for !s.over {
+		s.quiet = false
+		select {
+		case f := <-s.inbox:
+			f()
+		case <-timer.C:
+		}
+		if s.quiet {
+			continue
+		}
+		s.turn()
+		if wait, ok := s.untilWake(); ok {
+			timer.Reset(wait)
+		} else {
+			timer.Stop()
+		}
+	}
+	s.endLife()
+	gone := make(chan struct{})
+	go func() {
+		s.tasks.Wait()
+		close(gone)
+	}()
+	for {
+		select {
+		case f := <-s.inbox:
+			f()
+		case <-gone:
+			close(s.ended)
+			return
+		}
+	}
 }
 
-// Release ends the lease.
-func (l *Lease) Release() {}
-
-// Lost reports whether the server has ended.
-func (l *Lease) Lost() bool { return false }
-
-func (l *Lease) gone(context.Context) bool { return l.Lost() }
-
-// Address is where the server of id can be reached.
-func (s *Supervisor) Address(id string) (string, bool) { return "", false }
-
-// Status is where the server of id stands.
-func (s *Supervisor) Status(id string) models.Status { return models.Status{} }
-
-// Load starts the server of id.
-func (s *Supervisor) Load(ctx context.Context, id string) error { return errNothing }
-
-// Unload stops the server of id.
-func (s *Supervisor) Unload(ctx context.Context, id string) error { return errNothing }
-
-// Logs returns the last lines that the server of id has written.
-func (s *Supervisor) Logs(ctx context.Context, id string, lines int) (string, error) {
-	return "", errNothing
+// turn does what follows from what has happened.
+func (s *Supervisor) turn() {
+	now := time.Now()
+	for _, u := range s.units {
+		u.refreshWant(now)
+	}
+	s.wake = time.Time{}
+	switch {
+	case s.closing:
+		s.closeStep()
+	case s.engineState == engineUp && s.orphans == 0:
+		s.decide(now)
+	}
+	s.publish()
 }
 
-// Containers tells of all servers, in the configuration's order.
-func (s *Supervisor) Containers() []Report { return nil }
+// decide carries out plans until there is nothing more to do now. Each plan that is not empty moves
+// a unit on, so their number is bounded; the bound here is for a policy that errs.
+func (s *Supervisor) decide(now time.Time) {
+	for range 4*len(s.units) + 1 {
+		plan := Decide(s.view(now))
+		s.wake = plan.Wake
+		if !s.carryOut(plan) {
+			return
+		}
+		for _, u := range s.units {
+			u.refreshWant(now)
+		}
+	}
+}
 
-// Close ends what runs.
-func (s *Supervisor) Close(ctx context.Context) error { return nil }
+// carryOut reports whether anything was done.
+func (s *Supervisor) carryOut(plan Plan) bool {
+	done := false
+	each := func(ids []string, do func(*unit), states ...State) {
+		for _, id := range ids {
+			if u := s.byID[id]; u != nil && u.in(states...) {
+				do(u)
+				done = true
+			}
+		}
+	}
+	each(plan.Admit, s.readmit, StateDraining)
+	each(plan.Drain, s.drain, StateReady)
+	each(plan.Stop, s.stop, StatePulling, StateStarting, StateReady, StateDraining)
+	each(plan.Start, s.begin, StateStopped, StateFailed)
+	return done
+}
+
+// view is what the policy decides on.
+func (s *Supervisor) view(now time.Time) View {
+	v := View{Now: now, Budgets: s.settings.Budgets, MaxWait: s.settings.MaxWait, Units: make([]Unit, len(s.units))}
+	for i, u := range s.units {
+		v.Units[i] = u.view()
+	}
+	return v
+}
+
+// untilWake is how long the loop may sleep; false: until something happens.
+func (s *Supervisor) untilWake() (time.Duration, bool) {
+	next := s.wake
+	for _, u := range s.units {
+		next = earlier(next, u.wantUntil)
+	}
+	if next.IsZero() {
+		return 0, false
+	}
+	return max(time.Until(next), time.Millisecond), true
+}
+
+// earlier ignores zero times.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// post has the loop run f; false: it has ended, and never will.
+func (s *Supervisor) post(f func()) bool {
+	select {
+	case s.inbox <- f:
+		return true
+	case <-s.ended:
+		return false
+	}
+}
+
+// do is like post, and returns when f has run.
+func (s *Supervisor) do(f func()) bool {
+	done := make(chan struct{})
+	if !s.post(func() { defer close(done); f() }) {
+		return false
+	}
+	<-done
+	return true
+}
+
+// effect runs work by itself, and then what it returns in the loop.
+func (s *Supervisor) effect(work func() (report func())) {
+	s.running++
+	s.tasks.Go(func() {
+		report := work()
+		s.post(func() {
+			s.running--
+			report()
+		})
+	})
+}
+
+// Close lets nobody in any more, waits for the requests in flight until ctx ends, stops all
+// containers at once (or leaves those that serve: Settings.Leave) and returns when all goroutines
+// have ended. What outlasts ctx is bounded by the containers' stop timeouts; the error names
+// what could not be stopped.
+func (s *Supervisor) Close(ctx context.Context) error {
+	s.post(s.close)
+	select {
+	case <-s.ended:
+	case <-ctx.Done():
+		s.post(func() {
+			s.hurried = true
+			s.endPatience()
+		})
+		<-s.ended
+	}
+	return errors.Join(s.unstopped...)
+}
+
+func (s *Supervisor) close() {
+	if s.closing {
+		return
+	}
+	s.closing = true
+	for _, u := range s.units {
+		s.refuse(u, shuttingDown())
+		u.dismiss(shuttingDown())
+	}
+}
+
+// closeStep stops what can be stopped now.
+func (s *Supervisor) closeStep() {
+	rest := s.running > 0
+	for _, u := range append([]*unit(nil), s.units...) {
+		switch u.state {
+		case StateReady, StateDraining:
+			if len(u.leases) > 0 && !s.hurried {
+				rest = true
+			} else if s.settings.Leave && u.state == StateReady && !u.leaving {
+				s.leave(u)
+			} else {
+				s.stop(u)
+				rest = true
+			}
+		case StatePulling, StateStarting:
+			s.stop(u)
+			rest = true
+		case StateStopping:
+			rest = true
+		default:
+			rest = s.bury(u) || rest
+		}
+	}
+	s.over = !rest && s.running == 0
+}
+
+// leave lets a container run that this process does not look after any more.
+func (s *Supervisor) leave(u *unit) {
+	s.lose(u)
+	u.cancel(errStop)
+	u.box = Container{}
+	u.state = StateStopped
+}

@@ -61,17 +61,18 @@ func while[R any](ctx context.Context, w *wrapped, gone func() bool, ask func() 
 			var none R
 			return none, err
 		}
-		result, err := held(lease, ask)
-		if err == nil || !again || !mayBeLost(err) || ctx.Err() != nil || !lease.gone(ctx) {
+		result, lost, err := held(ctx, lease, ask)
+		if !lost || !again {
 			return result, err
 		}
 	}
 }
 
-// held releases the lease whatever ask does.
-func held[R any](l *Lease, ask func() (R, error)) (R, error) {
+// held calls ask, and releases the lease whatever it does. lost: it failed since the server ended.
+func held[R any](ctx context.Context, l *Lease, ask func() (R, error)) (result R, lost bool, err error) {
 	defer l.Release()
-	return ask()
+	result, err = ask()
+	return result, err != nil && ctx.Err() == nil && mayBeLost(err) && l.gone(ctx), err
 }
 
 // mayBeLost reports whether an error may come of a server that has ended.

@@ -1,0 +1,109 @@
+package managed
+
+import (
+	"context"
+	"time"
+)
+
+// maxMisses is how many checks of health in a row may fail.
+const maxMisses = 3
+
+// watchHealth has the health of a server that runs asked now and then.
+func (s *Supervisor) watchHealth(u *unit) {
+	if u.endCheck != nil {
+		u.endCheck()
+		u.endCheck = nil
+	}
+	if u.spec.CheckInterval <= 0 {
+		return
+	}
+	life, end := context.WithCancel(s.life)
+	cancel := u.cancel
+	u.cancel = func(cause error) { end(); cancel(cause) }
+	u.endCheck = end
+	c, id, every, epoch := u.box, u.spec.ID, u.spec.CheckInterval, u.epoch
+	s.effect(func() func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-life.Done():
+				return func() {}
+			case <-ticker.C:
+			}
+			found := s.check(life, id, c)
+			s.post(func() {
+				if u.epoch == epoch && life.Err() == nil {
+					s.checked(u, found)
+				}
+			})
+		}
+	})
+}
+
+// checked is what a check has found.
+type checked struct {
+	err    error // nil: it is healthy
+	ended  bool
+	memory int64 // 0: not known
+}
+
+// check asks a server for its health and, when it has none, the engine for its container.
+func (s *Supervisor) check(ctx context.Context, id string, c Container) checked {
+	if err := s.health(ctx, id, c.Address); err != nil {
+		now, looked := s.look(ctx, c.ID)
+		return checked{err: err, ended: looked && !now.Running}
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	memory, err := s.engine.Memory(ctx, c.ID)
+	if err != nil {
+		memory = 0
+	}
+	return checked{memory: memory}
+}
+
+func (s *Supervisor) checked(u *unit, found checked) {
+	switch {
+	case !u.in(StateReady, StateDraining):
+		s.quiet = true
+	case found.err == nil:
+		u.misses, s.quiet = 0, true
+		if found.memory > 0 {
+			u.memoryUsed = found.memory
+		}
+		s.show(u)
+	case found.ended:
+		s.fell(u)
+	default:
+		if u.misses++; u.misses >= maxMisses {
+			s.unhealthy(u, found.err)
+		}
+	}
+}
+
+// confirm looks whether the container of a lease still runs, and then closes done.
+func (s *Supervisor) confirm(l *Lease, done chan struct{}) {
+	u := l.u
+	if _, held := u.leases[l]; !held || !u.in(StateReady, StateDraining) {
+		close(done)
+		return
+	}
+	u.confirming = append(u.confirming, done)
+	if len(u.confirming) > 1 {
+		return
+	}
+	id, epoch := u.box.ID, u.epoch
+	s.effect(func() func() {
+		c, looked := s.look(s.life, id)
+		return func() {
+			if looked && !c.Running && u.epoch == epoch && u.in(StateReady, StateDraining) {
+				s.fell(u)
+			}
+			for _, done := range u.confirming {
+				close(done)
+			}
+			u.confirming = nil
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package managed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// backoffMin doubles with each failure in a row, to backoffMax.
+	backoffMin, backoffMax = time.Second, time.Minute
+	// breakAfter failures within breakWindow: no start before the oldest of them is so old. A
+	// container that has served so long has its failures forgotten.
+	breakAfter  = 5
+	breakWindow = 10 * time.Minute
+	// lookTime bounds a look at a container, and at its logs.
+	lookTime = 5 * time.Second
+)
+
+// strike counts a failure of u's container. Of a start that failed requests hear until the backoff
+// is over; those of a server that had served wait for it, unless it fails again and again.
+func (s *Supervisor) strike(u *unit, why, lines string, inStart bool) {
+	now := time.Now()
+	u.row++
+	u.failures = append(u.failures, now)
+	for len(u.failures) > 0 && now.Sub(u.failures[0]) >= breakWindow {
+		u.failures = u.failures[1:]
+	}
+	u.why, u.lines, u.refuses = why, lines, inStart
+	u.retryAt = now.Add(backoff(u.row))
+	if n := len(u.failures); n >= breakAfter {
+		u.refuses = true
+		if until := u.failures[n-breakAfter].Add(breakWindow); until.After(u.retryAt) {
+			u.retryAt = until
+		}
+	}
+	if u.refuses {
+		u.preload, u.wantUntil, u.wantedSince = false, time.Time{}, time.Time{}
+		s.refuse(u, u.failure())
+	}
+}
+
+// backoff is the pause after so many failures in a row.
+func backoff(row int) time.Duration {
+	return min(backoffMin<<min(row-1, 10), backoffMax)
+}
+
+// crashed tells of the end of a server that has served.
+func (s *Supervisor) crashed(u *unit, reason, why, lines string, inFlight int) {
+	u.crashes++
+	if s.hooks.Crashed != nil {
+		s.hooks.Crashed(u.spec.ID, reason)
+	}
+	s.strike(u, why, lines, false)
+	if inFlight > 0 && !u.refuses {
+		u.wantUntil = u.retryAt.Add(comeBack)
+	}
+}
+
+// forgiveLongService forgets the failures before a service that was long.
+func (u *unit) forgiveLongService(now time.Time) {
+	if !u.readySince.IsZero() && now.Sub(u.readySince) >= breakWindow {
+		u.forgive()
+	}
+}
+
+// fell is called when the container of a unit that serves has ended.
+func (s *Supervisor) fell(u *unit) {
+	crash, inFlight := u.state == StateReady, len(u.leases)
+	s.lose(u)
+	u.cancel(errEnded)
+	s.to(u, StateStopping, "its container has ended")
+	if !crash {
+		s.remove(u)
+		return
+	}
+	id, oom := u.box.ID, u.oom
+	s.effect(func() func() {
+		c, lines := s.postMortem(id)
+		return func() {
+			u.dead, u.box = id, Container{}
+			u.tail = lines
+			reason, why := end(c, oom, u.spec.MemoryMB)
+			s.crashed(u, reason, why, tail(lines), inFlight)
+			s.settle(u)
+		}
+	})
+}
+
+// unhealthy is called when a server that runs does not serve any more.
+func (s *Supervisor) unhealthy(u *unit, err error) {
+	inFlight := len(u.leases)
+	s.lose(u)
+	u.cancel(errStop)
+	s.to(u, StateStopping, "it is not healthy")
+	s.crashed(u, "unhealthy", "was not healthy: "+words(err), u.lines, inFlight)
+	s.remove(u)
+}
+
+// postMortem looks at a container that has ended.
+func (s *Supervisor) postMortem(id string) (Container, string) {
+	c, looked := s.look(s.life, id)
+	if !looked {
+		c = Container{ID: id, ExitCode: -1}
+	}
+	return c, s.lastLines(id)
+}
+
+// lastLines is what a container has written; empty when that cannot be had soon.
+func (s *Supervisor) lastLines(id string) string {
+	ctx, cancel := context.WithTimeout(s.life, lookTime)
+	defer cancel()
+	lines, err := s.engine.Logs(ctx, id, tailKept)
+	if err != nil {
+		return ""
+	}
+	return clip(lines, tailBytes)
+}
+
+// end says how a container ended: exit or oom, and in words.
+func end(c Container, oom bool, memoryMB int) (reason, why string) {
+	switch {
+	case c.OOM || oom:
+		limit := "memory_mb is not set"
+		if memoryMB > 0 {
+			limit = fmt.Sprintf("memory_mb is %d", memoryMB)
+		}
+		return "oom", "was killed for want of memory (" + limit + ")"
+	case c.ExitCode < 0:
+		return "exit", "has ended"
+	}
+	return "exit", fmt.Sprintf("ended with exit code %d", c.ExitCode)
+}
+
+// stopHard stops and removes a container, and tries until that is done, or nobody has the patience
+// any more.
+func (s *Supervisor) stopHard(id string, timeout time.Duration) error {
+	for pause := time.Second; ; pause = min(2*pause, engineRetry) {
+		ctx, cancel := context.WithTimeout(s.life, timeout+10*time.Second)
+		err := s.engine.Stop(ctx, id, timeout)
+		cancel()
+		if err == nil || errors.Is(err, ErrGone) {
+			return nil
+		}
+		if errors.Is(err, ErrAway) {
+			s.post(func() { s.suspect(err) })
+		}
+		if s.patience.Err() != nil {
+			return fmt.Errorf("a container could not be stopped: %w", err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-s.patience.Done():
+		}
+	}
+}

@@ -1,0 +1,262 @@
+package managed
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+const (
+	// engineRetry is the longest pause between two tries to reach the engine, watchKept how long
+	// a watch lasts that is begun again at once.
+	engineRetry = 5 * time.Second
+	watchKept   = 5 * time.Second
+	// adoptTime is what the server of a container of an earlier process has to answer.
+	adoptTime = 15 * time.Second
+	// orphanTime is how long a start waits for such containers to be removed.
+	orphanTime = 40 * time.Second
+)
+
+type engineState int8
+
+const (
+	engineUnknown engineState = iota
+	engineUp
+	engineAway
+)
+
+// watch hears of containers until the supervisor ends.
+func (s *Supervisor) watch() {
+	for pause := time.Duration(0); s.life.Err() == nil; {
+		ctx, cancel := context.WithCancel(s.life)
+		begun := time.Now()
+		s.post(func() { s.rewatch = cancel })
+		err := s.engine.Watch(ctx,
+			func() { s.post(func() { s.relist(cancel) }) },
+			func(e Event) { s.post(func() { s.heard(e) }) })
+		cancel()
+		if s.life.Err() != nil {
+			return
+		}
+		s.post(func() { s.lost(err) })
+		if pause = min(max(2*pause, time.Second), engineRetry); time.Since(begun) >= watchKept {
+			pause = pollMin
+		}
+		select {
+		case <-time.After(pause):
+		case <-s.life.Done():
+		}
+	}
+}
+
+// suspect is called when the engine did not answer somebody: the watch is to find out.
+func (s *Supervisor) suspect(err error) {
+	s.lost(err)
+	if s.rewatch != nil {
+		s.rewatch()
+	}
+}
+
+// lost is called when the engine does not answer. What serves goes on serving.
+func (s *Supervisor) lost(err error) {
+	if s.engineState == engineAway {
+		return
+	}
+	first := s.engineState == engineUnknown
+	s.engineState, s.engineErr = engineAway, err
+	if s.hooks.Engine != nil {
+		s.hooks.Engine(err)
+	}
+	if !first {
+		return
+	}
+	for _, u := range s.units {
+		s.refuse(u, s.away(u.spec.ID))
+	}
+}
+
+// relist asks for what events did not tell.
+func (s *Supervisor) relist(cancel context.CancelFunc) {
+	if s.closing {
+		return
+	}
+	serving := map[*unit]uint64{}
+	for _, u := range s.units {
+		if u.in(StateReady, StateDraining) {
+			serving[u] = u.epoch
+		}
+	}
+	s.effect(func() func() {
+		ctx, done := context.WithTimeout(s.life, askTime)
+		defer done()
+		list, err := s.engine.List(ctx)
+		return func() {
+			if err != nil {
+				s.lost(err)
+				cancel()
+				return
+			}
+			s.reconcile(list, serving)
+		}
+	})
+}
+
+// reconcile compares what runs with what is known. serving are those that served before list.
+func (s *Supervisor) reconcile(list []Container, serving map[*unit]uint64) {
+	if s.engineState != engineUp {
+		s.engineState, s.engineErr = engineUp, nil
+		if s.hooks.Engine != nil {
+			s.hooks.Engine(nil)
+		}
+	}
+	for u, epoch := range serving {
+		if u.epoch == epoch && u.in(StateReady, StateDraining) && !slices.ContainsFunc(list, func(c Container) bool { return c.ID == u.box.ID && c.Running }) {
+			s.fell(u)
+		}
+	}
+	adopt := !s.booted && !s.closing
+	s.booted = true
+	slices.SortStableFunc(list, func(a, b Container) int { return cmp.Compare(s.place(a), s.place(b)) })
+	for _, c := range list {
+		if s.known(c) {
+			continue
+		}
+		why := "it is no one's"
+		if adopt {
+			if why = s.unfit(c); why == "" {
+				s.adopt(s.byID[c.Spec], c)
+				continue
+			}
+		}
+		s.discard(c, why)
+	}
+}
+
+// place is that of a container's unit in the configuration.
+func (s *Supervisor) place(c Container) int {
+	return slices.IndexFunc(s.units, func(u *unit) bool { return u.spec.ID == c.Spec })
+}
+
+// known reports whether a container is a unit's, or may be that of a start under way.
+func (s *Supervisor) known(c Container) bool {
+	return slices.ContainsFunc(s.units, func(u *unit) bool {
+		return u.box.ID == c.ID || u.dead == c.ID || u.attempt && u.box.ID == "" && u.spec.ID == c.Spec
+	})
+}
+
+// unfit says why a container of an earlier process cannot be taken over; empty: it may be.
+func (s *Supervisor) unfit(c Container) string {
+	u := s.byID[c.Spec]
+	switch {
+	case u == nil || u.removed:
+		return "its upstream is not configured any more"
+	case c.Hash != u.hash:
+		return "its configuration has changed"
+	case !c.Running || c.Address == "":
+		return "it does not run"
+	case !u.idle() || u.box.ID != "":
+		return "there is another of its upstream"
+	}
+	limits := newLimits(s.settings.Budgets)
+	room := newLedger(limits)
+	for _, other := range s.units {
+		if v := other.view(); v.holds() {
+			room.add(limits.demand(&v))
+		}
+	}
+	if v := u.view(); !room.fits(limits.demand(&v)) {
+		return "there is no room for it beside the others"
+	}
+	return ""
+}
+
+// adopt takes over a container of an earlier process if its server serves.
+func (s *Supervisor) adopt(u *unit, c Container) {
+	ctx := s.newLife(u)
+	u.box = c
+	s.to(u, StateStarting, "a container of an earlier process is looked at")
+	id := u.spec.ID
+	s.effect(func() func() {
+		ctx, cancel := context.WithTimeout(ctx, adoptTime)
+		defer cancel()
+		err := s.untilServes(ctx, id, c)
+		return func() { s.adopted(u, err) }
+	})
+}
+
+func (s *Supervisor) adopted(u *unit, err error) {
+	u.attempt = false
+	switch {
+	case u.state == StateStopping:
+		s.remove(u)
+	case err == nil:
+		if s.hooks.Adopted != nil {
+			s.hooks.Adopted(u.spec.ID, u.box.Name)
+		}
+		s.serve(u, "taken over from an earlier process")
+	default:
+		why := "its server does not serve: " + words(err)
+		if errors.Is(err, context.DeadlineExceeded) {
+			why = "its server did not serve within " + adoptTime.String() + lastSaid(err)
+		}
+		s.tellRemoved(u.box, why)
+		u.cancel(errStop)
+		s.to(u, StateStopping, why)
+		s.remove(u)
+	}
+}
+
+func (s *Supervisor) tellRemoved(c Container, why string) {
+	if s.hooks.Removed != nil {
+		s.hooks.Removed(c.Name, why)
+	}
+}
+
+// discard removes a container that is no unit's. Nothing starts for as long as that takes, as its
+// memory is in use; but not for ever.
+func (s *Supervisor) discard(c Container, why string) {
+	s.tellRemoved(c, why)
+	timeout := 10 * time.Second
+	if u := s.byID[c.Spec]; u != nil {
+		timeout = u.spec.StopTimeout
+	}
+	waits := true
+	s.orphans++
+	free := func() {
+		if waits {
+			waits = false
+			s.orphans--
+		}
+	}
+	timer := time.AfterFunc(orphanTime+timeout, func() { s.post(free) })
+	s.effect(func() func() {
+		err := s.stopHard(c.ID, timeout)
+		return func() {
+			timer.Stop()
+			free()
+			if err != nil {
+				s.unstopped = append(s.unstopped, err)
+			}
+		}
+	})
+}
+
+// heard takes an event.
+func (s *Supervisor) heard(e Event) {
+	i := slices.IndexFunc(s.units, func(u *unit) bool { return u.box.ID != "" && u.box.ID == e.Container })
+	if i < 0 {
+		s.quiet = true
+		return
+	}
+	u := s.units[i]
+	switch {
+	case !e.Died:
+		u.oom = true
+	case u.in(StateReady, StateDraining):
+		s.fell(u)
+	case u.state == StateStarting:
+		u.cancel(errEnded)
+	}
+}

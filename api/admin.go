@@ -35,7 +35,8 @@ type Upstream struct {
 	Name, Type       string
 	InFlight, Queued int
 	// State is that of the container that it runs in (models.Container), if this server starts and
-	// stops it; else empty. OnDemand says that a request has it start.
+	// stops it; else empty. OnDemand says that requests have a chance though it does not serve
+	// (models.Status.CanServe).
 	State     string
 	OnDemand  bool
 	Endpoints []Endpoint
@@ -64,7 +65,7 @@ type Reload struct {
 // ready reports whether an upstream can serve, or will when it is asked to.
 func (u Upstream) ready() bool {
 	if u.State != "" && u.State != string(models.StateReady) {
-		return u.OnDemand && u.State != string(models.StateFailed)
+		return u.OnDemand
 	}
 	for _, e := range u.Endpoints {
 		if e.State == string(models.StateReady) {

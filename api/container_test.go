@@ -109,7 +109,8 @@ func TestUpstreamsInContainers(t *testing.T) {
 		{"starting", Upstream{State: "starting", OnDemand: true, Endpoints: []Endpoint{{State: "unhealthy"}}}, "starting", ""},
 		{"ready", Upstream{State: "ready", OnDemand: true, Endpoints: serves}, "ready", ""},
 		{"ready, but it does not answer", Upstream{State: "ready", OnDemand: true, Endpoints: []Endpoint{{State: "ejected"}}}, "not ready", "upstream tei: none of its addresses can serve"},
-		{"failed", Upstream{State: "failed", OnDemand: true, Endpoints: serves}, "failed", "upstream tei: failed"},
+		{"failed", Upstream{State: "failed", Endpoints: serves}, "failed", "upstream tei: failed"},
+		{"failed, and may be tried again", Upstream{State: "failed", OnDemand: true}, "failed", ""},
 		{"refused", Upstream{State: "stopped"}, "stopped", "upstream tei: stopped"},
 		{"another server", Upstream{Endpoints: serves}, "ready", ""},
 	} {

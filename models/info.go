@@ -104,10 +104,17 @@ type Status struct {
 	Cache     CacheStatus
 }
 
-// CanServe reports whether requests have a chance: the model serves, or starts when it is asked and
-// has not failed to.
+// CanServe reports whether requests have a chance: the model serves, or starts when it is asked. One
+// whose start has failed has none before it may be tried again; then only a request does that.
 func (s Status) CanServe() bool {
-	return s.State == StateReady || s.OnDemand && s.State != StateFailed
+	switch {
+	case s.State == StateReady || !s.OnDemand:
+		return s.State == StateReady
+	case s.State != StateFailed:
+		return true
+	}
+	c := s.Container
+	return c != nil && c.State == string(StateFailed) && !time.Now().Before(c.RetryAt)
 }
 
 // CacheStatus is what a model's cache of results has done and holds.

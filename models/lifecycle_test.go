@@ -3,6 +3,8 @@ package models
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -100,6 +102,25 @@ func TestWhoCanServe(t *testing.T) {
 		false: {StateReady},
 		true:  {StateReady, StateLoading, StateUnavailable, StateUnloaded, StateStopped},
 	}, serves)
+}
+
+// TestWhatHasFailedCanServeOnceItMayBeTriedAgain: nothing but a request tries it, and a server that
+// is not ready gets none.
+func TestWhatHasFailedCanServeOnceItMayBeTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Status{State: StateFailed, OnDemand: true, Container: &Container{State: "failed", RetryAt: time.Now().Add(time.Minute)}}
+		require.False(t, s.CanServe())
+		time.Sleep(time.Minute - 1)
+		require.False(t, s.CanServe())
+		time.Sleep(1)
+		require.True(t, s.CanServe())
+		s.Container.RetryAt = time.Time{}
+		require.True(t, s.CanServe(), "any time")
+		s.Container.State = "stopped"
+		require.False(t, s.CanServe(), "it is the container engine that has failed")
+		s.Container.State, s.OnDemand = "failed", false
+		require.False(t, s.CanServe(), "it is refused")
+	})
 }
 
 func TestARequestWithoutAModelGetsOneThatStartsRatherThanOneThatCannotServe(t *testing.T) {

@@ -318,13 +318,16 @@ func (p *pool) describe() Status {
 	s := Status{Name: p.opts.Name, Type: p.opts.Type}
 	s.InFlight, s.Queued, _ = p.admission.counts()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, e := range p.endpoints {
-		one := p.shown(e.status())
+		one := e.status()
 		if one.Reason == "" {
 			one.Reason = p.refused
 		}
 		s.Endpoints = append(s.Endpoints, one)
+	}
+	p.mu.Unlock()
+	for i, one := range s.Endpoints {
+		s.Endpoints[i] = p.shown(one)
 	}
 	return s
 }

@@ -29,7 +29,8 @@ func (v visit) send(ctx context.Context, r *request) error {
 func (p *Proxy) visit(upstream, address string) (visit, error) {
 	known := p.pool(upstream)
 	if known == nil {
-		return visit{}, models.Errorf(models.KindNotFound, "no upstream is called %.100q", upstream)
+		// Not KindNotFound: it may be of a configuration that is not in force yet.
+		return visit{}, models.Errorf(models.KindUnavailable, "no upstream is called %.100q", upstream)
 	}
 	own := &pool{opts: known.opts, dialect: known.dialect, seams: known.seams, header: known.header, secrets: known.secrets,
 		locate: func() (string, bool) { return address, true }}

@@ -127,7 +127,7 @@ func TestHealthWaitsForABoundedTime(t *testing.T) {
 func TestNobodyIsVisitedByAnUnknownName(t *testing.T) {
 	p, _ := visited(t, TypeTEI)
 	for _, err := range []error{p.Health(t.Context(), "nobody", "127.0.0.1:1"), p.Try(t.Context(), "nobody", "127.0.0.1:1")} {
-		require.Equal(t, models.KindNotFound, models.KindOf(err))
+		require.Equal(t, models.KindUnavailable, models.KindOf(err))
 		require.ErrorContains(t, err, `no upstream is called "nobody"`)
 	}
 }
@@ -217,6 +217,17 @@ func TestTryKnowsTheModelByTheRoutes(t *testing.T) {
 			untouched(t, p, l)
 		})
 	}
+}
+
+// Where the server's list and the routes are at odds, the server says so itself, once for each task.
+func TestTryAsksForWhatTheRoutesSayIfNothingElseIsLeft(t *testing.T) {
+	s := upstreamtest.NewTEI(t, upstreamtest.Options{})
+	p, l := visited(t, TypeTEI, Route{Name: "a", Tasks: []models.Task{models.TaskRerank}}, Route{Name: "b", Tasks: []models.Task{models.TaskRerank, models.TaskClassify}})
+	err := p.Try(t.Context(), "up", strings.TrimPrefix(s.URL, "http://"))
+	requireModelError(t, models.KindUnsupportedTask, err)
+	require.ErrorContains(t, err, "b: classify: ")
+	require.Equal(t, []string{"GET /info", "POST /rerank", "POST /predict"}, paths(s))
+	untouched(t, p, l)
 }
 
 func requireModelError(t *testing.T, kind models.Kind, err error) {

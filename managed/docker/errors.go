@@ -22,7 +22,7 @@ func (e *Engine) failed(ctx context.Context, what string, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s at %s: %w", what, e.host, context.Cause(ctx))
 	case away(err):
-		return fmt.Errorf("%w at %s: %s: %w", managed.ErrAway, e.host, what, err)
+		return fmt.Errorf("%w at %s: %s: %w", managed.ErrAway, e.host, what, plain(err))
 	}
 	return fmt.Errorf("%s: %w", what, plain(err))
 }

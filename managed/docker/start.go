@@ -13,8 +13,12 @@ import (
 	"github.com/quadrate-maas/quadrate/managed"
 )
 
-// cleanupLimit is what tidying up after a start that failed may take.
-const cleanupLimit = 10 * time.Second
+const (
+	// cleanupLimit is what tidying up after a start that failed may take.
+	cleanupLimit = 10 * time.Second
+	// createGrace is how long a container's creation is waited for after its context has ended.
+	createGrace = 3 * time.Second
+)
 
 // errTaken: somebody else's container has the name.
 var errTaken = errors.New("the name is taken")
@@ -84,7 +88,7 @@ func (e *Engine) createNamed(ctx context.Context, s managed.Spec, options client
 		return "", err
 	}
 	// The engine goes on when it is not waited for: so wait a while, to know what to remove.
-	longer, cancel := outliving(ctx, cleanupLimit/2)
+	longer, cancel := outliving(ctx, createGrace)
 	defer cancel()
 	made, err := e.api.ContainerCreate(longer, options)
 	switch {

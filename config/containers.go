@@ -49,9 +49,10 @@ func (l *loader) checkContainers(cfg *Config) {
 	}
 	l.checkRoutesToContainers(cfg.Routing)
 	l.checkUnits(cfg.Routing, all)
-	l.checkRoom(cfg.Routing, all)
-	l.checkGroups(cfg.Routing, all)
-	l.checkHostPorts(cfg.Routing, all)
+	used := slices.DeleteFunc(all, func(c unit) bool { return c.unused })
+	l.checkRoom(cfg.Routing, used)
+	l.checkGroups(cfg.Routing, used)
+	l.checkHostPorts(cfg.Routing, used)
 }
 
 // sound are the containers of upstreams of which nothing is wrong so far.
@@ -115,6 +116,9 @@ func (l *loader) checkManaged(u Upstream, at string) {
 		return
 	case len(u.URLs) > 0:
 		l.report(in, "is for a server in a container, and urls for one that runs elsewhere; write one of the two")
+	}
+	if u.CAFile != "" || u.ClientCert != "" || u.ClientKey != "" {
+		l.report(at, "has ca_file, client_cert or client_key, which are for https; a container is asked by http")
 	}
 	l.checkImage(m, u.Type, in)
 	l.checkName(m.Model, in+".model")

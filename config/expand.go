@@ -19,6 +19,8 @@ type unit struct {
 	// direct are the names of the routes alone.
 	direct []string
 	tasks  []models.Task
+	// unused: routes lead to it, and none of them is enabled.
+	unused bool
 }
 
 // units are the containers of all managed upstreams, in their order.
@@ -63,9 +65,21 @@ func leads(r Route, upstream string) bool {
 	return r.Upstream == upstream || slices.Contains(r.Fallback, upstream)
 }
 
-// gather collects what leads to an upstream. What routes are for counts; where there are none, what
-// the fallbacks' routes are for.
+// gather collects what leads to an upstream: enabled routes, or others where there are none.
 func (c *unit) gather(r Routing, upstream string, fits func(Route) bool) {
+	c.collect(r, upstream, func(route Route) bool { return fits(route) && r.usable(route) })
+	if len(c.names) == 0 {
+		c.collect(r, upstream, fits)
+		c.unused = len(c.names) > 0
+	}
+}
+
+// usable reports whether requests may be for a route.
+func (r Routing) usable(route Route) bool { return route.Enabled || r.AllowDisabled }
+
+// collect takes names and tasks of the routes that fit. What routes to the upstream are for counts;
+// where there are none, what those are for that fall back to it.
+func (c *unit) collect(r Routing, upstream string, fits func(Route) bool) {
 	var asked, second []models.Task
 	for _, route := range r.Models {
 		if wildcard.Is(route.Name) || !leads(route, upstream) || !fits(route) {

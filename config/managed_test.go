@@ -125,6 +125,29 @@ models:
 	require.Equal(t, [][]string{{"after"}, nil, {"b", "before"}, {"after", "tei/b"}, {"tei/c"}, nil}, fallbacks)
 }
 
+// What is not enabled does not count, unless nothing else is there.
+func TestContainersOfDisabledModels(t *testing.T) {
+	const file = `
+containers: {memory_mb: 10}
+upstreams:
+  - {name: v, type: vllm, managed: {image: v, memory_mb: 8}}
+  - {name: p, type: tei, managed: {image: t, model: m, pinned: true, memory_mb: 6}}
+models:
+  - {name: a, upstream: v, upstream_model: m, enabled: false}
+  - {name: b, upstream: v, upstream_model: m, tasks: [rerank], enabled: false}
+`
+	for name, want := range map[string]string{"a": "embed", "b": "classify"} {
+		_, line, _ := strings.Cut(file, "name: "+name)
+		line, _, _ = strings.Cut(line, "\n")
+		enabled := strings.Replace(file, line, strings.Replace(line, "false", "true", 1), 1)
+		enabled = strings.Replace(enabled, "memory_mb: 8", "memory_mb: 4", 1)
+		require.Equal(t, want, mustLoadRouting(t, enabled).Upstreams[0].Managed.Args[7], name)
+	}
+	_, err := loadRouting(t, file, "ROUTER_ALLOW_DISABLED_MODELS=true")
+	require.ErrorContains(t, err, "a container of vLLM does one of them")
+	require.ErrorContains(t, err, `together with "v/m", 6 + 8`)
+}
+
 func TestRoutesToAContainerWithOneModel(t *testing.T) {
 	routing := mustLoadRouting(t, `
 upstreams: [{name: t, type: tei, managed: {image: t, model: org/m}}]

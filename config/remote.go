@@ -215,7 +215,9 @@ func splitArgs(text string) ([]string, error) {
 	case err != nil:
 		return nil, errors.New("cannot be split into arguments: a quote or a bracket is not closed")
 	case parser.Position >= 0:
-		return nil, fmt.Errorf("has %q, which a shell would not pass on; put quotes around it", string([]rune(text)[parser.Position:]))
+		// No more of it is shown: keys may be among arguments.
+		rest := string([]rune(text)[parser.Position:])
+		return nil, fmt.Errorf("has a %q that a shell would not pass on; put quotes around it", rest[strings.IndexAny(rest, ";&|<>")])
 	}
 	return args, nil
 }

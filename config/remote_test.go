@@ -186,7 +186,8 @@ func TestFaultsOfUpstreamNames(t *testing.T) {
 		{[]string{"VLLM_DOCKER_IMAGE=a b", "VLLM_MODELS=a"}, `VLLM_DOCKER_IMAGE: routing.upstreams[0].managed.image: "a b" is not an image`},
 		{[]string{"VLLM_ARGS=--task embed"}, "VLLM_ARGS: is for containers, and VLLM_DOCKER_IMAGE names no image for them"},
 		{[]string{"VLLM_ARGS=--x 'y", "VLLM_DOCKER_IMAGE=v", "VLLM_MODELS=a"}, "VLLM_ARGS: cannot be split into arguments: a quote or a bracket is not closed"},
-		{[]string{"VLLM_ARGS=--x é; rm x", "VLLM_DOCKER_IMAGE=v", "VLLM_MODELS=a"}, `VLLM_ARGS: has "; rm x", which a shell would not pass on; put quotes around it`},
+		{[]string{"VLLM_ARGS=--x é; hunter2 x", "VLLM_DOCKER_IMAGE=v", "VLLM_MODELS=a"}, `VLLM_ARGS: has a ';' that a shell would not pass on; put quotes around it`},
+		{[]string{"VLLM_ARGS=--x hunter2 2>y", "VLLM_DOCKER_IMAGE=v", "VLLM_MODELS=a"}, `VLLM_ARGS: has a '>' that a shell would not pass on`},
 		{[]string{`RERANK_MODEL_MAPPING={"a": "gone"}`}, `RERANK_MODEL_MAPPING: alias "a" leads to "gone", and no model has that name`},
 		{[]string{`RERANK_MODEL_MAPPING={"org/tiny": "a"}`, "OLLAMA_MODELS=a"}, `RERANK_MODEL_MAPPING: routing.models[0].aliases[0]: the name "org/tiny" is taken by models[0].name (configs/server.yaml:1)`},
 	} {

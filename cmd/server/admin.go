@@ -15,14 +15,14 @@ var _ api.Admin = admin{}
 func (a admin) Reload(ctx context.Context) (any, error) { return a.gateway.reload(ctx) }
 
 func (a admin) Load(ctx context.Context, model string) error {
-	if container, ok := a.container(model); ok {
+	if container, ok := a.container(model); ok && ctx.Err() == nil {
 		return container.Load(ctx)
 	}
 	return a.gateway.loadAgain(ctx, model)
 }
 
 func (a admin) Unload(ctx context.Context, model string) error {
-	if container, ok := a.container(model); ok {
+	if container, ok := a.container(model); ok && ctx.Err() == nil {
 		return container.Unload(ctx)
 	}
 	return a.gateway.unload(ctx, model)
@@ -56,10 +56,21 @@ func (a admin) Upstreams() []api.Upstream {
 	var list []api.Upstream
 	for _, s := range a.gateway.upstreams() {
 		u := api.Upstream{Name: s.Name, Type: string(s.Type), InFlight: s.InFlight, Queued: s.Queued}
+		if c := a.gateway.containers.status(s.Name); c != nil {
+			u.State, u.OnDemand = containerState(*c), c.CanServe()
+		}
 		for _, e := range s.Endpoints {
 			u.Endpoints = append(u.Endpoints, api.Endpoint{URL: e.URL, State: e.State, Reason: e.Reason, InFlight: e.InFlight, Latency: e.Latency, LastProbe: e.LastProbe})
 		}
 		list = append(list, u)
 	}
 	return list
+}
+
+// containerState is where a managed upstream's container stands.
+func containerState(s models.Status) string {
+	if s.Container == nil {
+		return string(s.State)
+	}
+	return s.Container.State
 }

@@ -29,6 +29,7 @@ type gateway struct {
 	read        func() (*config.Config, error)
 	content     *content
 	locals      *locals
+	containers  *containers
 	limiter     *ratelimit.Limiter
 	generations *generations
 	log         *slog.Logger
@@ -63,6 +64,7 @@ type reloadReport struct {
 // start puts the configuration in force that the program starts with; local models come later.
 func (g *gateway) start(cfg *config.Config) error {
 	keys, keysErr := keyring(cfg.Auth)
+	g.containers.begin(cfg.Routing)
 	p, proxyErr := proxy.New(g.proxyOptions(cfg.Routing))
 	if err := errors.Join(keysErr, proxyErr); err != nil {
 		return err
@@ -70,7 +72,11 @@ func (g *gateway) start(cfg *config.Config) error {
 	g.cfg = cfg
 	g.adopt(cfg, keys)
 	g.proxy.Store(p)
-	return g.content.set(parts{nil, p.Entries(), p.Families()})
+	if err := g.content.set(parts{nil, p.Entries(), p.Families()}); err != nil {
+		return err
+	}
+	g.containers.apply(containerSettings(cfg.Routing))
+	return nil
 }
 
 func (g *gateway) adopt(cfg *config.Config, keys *auth.Keyring) {
@@ -82,6 +88,7 @@ func (g *gateway) adopt(cfg *config.Config, keys *auth.Keyring) {
 func (g *gateway) proxyOptions(cfg config.Routing) proxy.Options {
 	options := proxyOptions(cfg)
 	options.Local, options.Hooks, options.UserAgent = g.content.findLocal, g.hooks, "quadrate/"+version
+	options.Locate, options.Manage = g.containers.address, g.containers.wrap
 	return options
 }
 
@@ -149,6 +156,7 @@ func (g *gateway) exchange(ctx context.Context, cfg *config.Config, report *relo
 	if err != nil {
 		return err
 	}
+	g.containers.begin(cfg.Routing)
 	// Upstreams whose configuration and files are unchanged are shared, and keep their connections.
 	before := g.proxy.Load()
 	after, err := before.Next(g.proxyOptions(cfg.Routing))
@@ -170,8 +178,13 @@ func (g *gateway) exchange(ctx context.Context, cfg *config.Config, report *relo
 	return nil
 }
 
-// commit puts models, routes and limits in force together, or nothing.
+// commit puts models, routes, containers and limits in force together, or nothing.
 func (g *gateway) commit(cfg *config.Config, x *exchange, p *proxy.Proxy) error {
+	before, old := g.containers.now, g.proxy.Load()
+	after := containerSettings(cfg.Routing)
+	// A new container's server is asked by p whether it serves.
+	g.proxy.Store(p)
+	g.containers.expect(after)
 	err := g.locals.commit(x, func(entries []models.Entry) error {
 		before := g.content.snapshot()
 		if err := g.content.set(parts{entries, p.Entries(), p.Families()}); err != nil {
@@ -183,9 +196,11 @@ func (g *gateway) commit(cfg *config.Config, x *exchange, p *proxy.Proxy) error 
 		return nil
 	})
 	if err != nil {
+		g.proxy.Store(old)
+		g.containers.apply(before)
 		return errors.Join(err, g.locals.closeAll(x.opened))
 	}
-	g.proxy.Store(p)
+	g.containers.apply(after)
 	return nil
 }
 
@@ -242,13 +257,14 @@ func (g *gateway) unload(ctx context.Context, name string) error {
 // closeLimit is how long upstreams may take to end requests whose clients are gone.
 const closeLimit = 5 * time.Second
 
-// close ends the upstreams and waits for what reloads have replaced. No request runs any more.
+// close ends the containers and upstreams, and waits for what reloads have replaced. No request runs any more.
 func (g *gateway) close() error {
 	g.change.Lock()
 	defer g.change.Unlock()
 	g.generations.next()
 	g.closing.Wait()
 	var problems []error
+	problems = append(problems, g.containers.close())
 	if p := g.proxy.Load(); p != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 		defer cancel()
@@ -262,6 +278,12 @@ func (g *gateway) close() error {
 	}
 	return nil
 }
+
+// image is what a managed upstream's container runs.
+func (g *gateway) image(upstream string) string { return g.containers.image(upstream) }
+
+// moved says that a managed upstream's server has another address, or none any more.
+func (g *gateway) moved(upstream string) { g.proxy.Load().Moved(upstream) }
 
 // upstreams tells how the upstreams are.
 func (g *gateway) upstreams() []proxy.Status {

@@ -51,11 +51,17 @@ type running struct {
 // launch runs the whole program under ctx until stop, or until the test ends.
 func launch(t testing.TB, ctx context.Context, file string, environ ...string) running { //nolint:revive // the testing.TB comes first in helpers
 	t.Helper()
+	return launchOn(t, ctx, dockerEngines(environ), file, environ...)
+}
+
+// launchOn is launch with containers on an engine of open.
+func launchOn(t testing.TB, ctx context.Context, open engines, file string, environ ...string) running { //nolint:revive // the testing.TB comes first in helpers
+	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	log := &output{}
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() {
-		done <- run(ctx, []string{"-config", file}, environ, log, func(addr string) { ready <- addr })
+		done <- runOn(ctx, []string{"-config", file}, environ, open, log, func(addr string) { ready <- addr })
 	}()
 	stop := sync.OnceValue(func() error {
 		cancel()

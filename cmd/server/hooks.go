@@ -4,8 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/managed"
 	"github.com/quadrate-maas/quadrate/metrics"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/proxy"
@@ -67,6 +69,53 @@ func span(ctx context.Context, tracer *telemetry.Tracer, name string, a proxy.At
 		}
 		s.End()
 	}
+}
+
+// containerHooks counts and logs what happens to containers; image tells an upstream's, and moved
+// is told of one whose address is another.
+func containerHooks(log *slog.Logger, m *metrics.Metrics, image func(id string) string, moved func(id string)) managed.Hooks {
+	return managed.Hooks{
+		Changed: func(id string, from, to managed.State, reason string) {
+			log.Debug("container changed", "upstream", id, "from", string(from), "to", string(to), "reason", clip(reason))
+		},
+		Located: func(id, _ string) { moved(id) },
+		Started: func(id string, took time.Duration, err error) { started(id, image(id), took, err, log, m) },
+		Swapped: func(from, to string) {
+			m.ObserveContainerSwap(from, to)
+			log.Info("container makes room", "upstream", from, "for", to)
+		},
+		Crashed: func(id, reason string) {
+			m.ObserveContainerCrash(id, reason)
+			log.Warn("container crashed", "upstream", id, "image", image(id), "reason", reason)
+		},
+		Engine: func(err error) { engineChanged(err, log, m) },
+		Adopted: func(id, name string) {
+			log.Info("container adopted from an earlier process", "upstream", id, "container", name)
+		},
+		Removed: func(name, why string) {
+			log.Info("container of an earlier process removed", "container", name, "reason", clip(why))
+		},
+	}
+}
+
+// started tells of a start that has ended. Why it failed holds what the server wrote last.
+func started(id, image string, took time.Duration, err error, log *slog.Logger, m *metrics.Metrics) {
+	if err != nil {
+		m.ObserveContainerStart(id, took, "failed")
+		log.Warn("container failed", "upstream", id, "image", image, "seconds", took.Seconds(), "reason", clip(err.Error()))
+		return
+	}
+	m.ObserveContainerStart(id, took, "")
+	log.Info("container ready", "upstream", id, "image", image, "seconds", took.Seconds())
+}
+
+func engineChanged(err error, log *slog.Logger, m *metrics.Metrics) {
+	m.SetContainerEngine(err == nil)
+	if err != nil {
+		log.Warn("the container engine is away: nothing is started or stopped until it is back", "error", clip(err.Error()))
+		return
+	}
+	log.Info("the container engine answers")
 }
 
 func tracing(cfg config.Tracing, log *slog.Logger) telemetry.Options {

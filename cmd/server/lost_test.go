@@ -19,6 +19,7 @@ import (
 
 	"github.com/quadrate-maas/quadrate/config"
 	"github.com/quadrate-maas/quadrate/inference"
+	"github.com/quadrate-maas/quadrate/managed"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/models/modelstest"
 )
@@ -46,6 +47,14 @@ type fakeModel struct {
 func (m *fakeModel) Tasks() []models.Task { return []models.Task{models.TaskEmbed} }
 
 func (m *fakeModel) Close() error { return m.close() }
+
+// only is a platform without containers.
+func (f *fakeLocals) only() platform { return platform{runtime: f, engines: noEngine} }
+
+// noEngine is what there is where no container can be run.
+func noEngine(config.Containers) (managed.Engine, error) {
+	return nil, errors.New("there is no socket")
+}
 
 func (f *fakeLocals) GPU(string) error { return errors.New("there is none") }
 
@@ -99,7 +108,9 @@ func serveFake(t *testing.T) (f *fakeLocals, url string, done <-chan error) {
 	f = &fakeLocals{release: make(chan struct{}), began: make(chan struct{}, 8), hooks: map[string]localHooks{}}
 	cfg := twoModels(t)
 	ready, ended := make(chan string, 1), make(chan error, 1)
-	go func() { ended <- serveOn(t.Context(), f, cfg, nil, io.Discard, func(addr string) { ready <- addr }) }()
+	go func() {
+		ended <- serveOn(t.Context(), f.only(), cfg, nil, io.Discard, func(addr string) { ready <- addr })
+	}()
 	select {
 	case addr := <-ready:
 		return f, "http://" + addr, ended
@@ -178,7 +189,7 @@ func TestChangesWaitForTheStart(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	p, err := newProgram(cfg, read, f, func(error) {}, io.Discard)
+	p, err := newProgram(cfg, read, f.only(), func(error) {}, io.Discard)
 	require.NoError(t, err)
 	stopWatching := p.watch(ctx)
 	opened := 0
@@ -207,7 +218,7 @@ func TestALoadThatDoesNotEndKeepsNobody(t *testing.T) {
 			defer cancel()
 			ready, ended := make(chan string, 1), make(chan error, 1)
 			read := func() (*config.Config, error) { return next, nil }
-			go func() { ended <- serveOn(ctx, f, cfg, read, io.Discard, func(addr string) { ready <- addr }) }()
+			go func() { ended <- serveOn(ctx, f.only(), cfg, read, io.Discard, func(addr string) { ready <- addr }) }()
 			url := "http://" + <-ready
 			loading, release := make(chan struct{}), make(chan struct{})
 			f.mu.Lock()
@@ -238,7 +249,7 @@ func TestALoadThatDoesNotEndKeepsNobody(t *testing.T) {
 func TestNoChangeBeginsAtTheEnd(t *testing.T) {
 	f := &fakeLocals{hooks: map[string]localHooks{}}
 	cfg := twoModels(t)
-	p, err := newProgram(cfg, func() (*config.Config, error) { return cfg, errors.New("it is read") }, f, func(error) {}, io.Discard)
+	p, err := newProgram(cfg, func() (*config.Config, error) { return cfg, errors.New("it is read") }, f.only(), func(error) {}, io.Discard)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -282,7 +293,7 @@ func TestAModelThatIsLostInItsLoad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &fakeLocals{hooks: map[string]localHooks{}, refuse: c.err}
-			err := serveOn(t.Context(), f, twoModels(t), nil, io.Discard, nil)
+			err := serveOn(t.Context(), f.only(), twoModels(t), nil, io.Discard, nil)
 			require.Equal(t, c.restart, errors.Is(err, errRestart), err)
 			require.ErrorContains(t, err, "bad/model")
 			require.Equal(t, c.closed, f.closed)

@@ -110,6 +110,17 @@ func queuesOf(catalog *models.Catalog) func() []metrics.Queue {
 	}
 }
 
+// containersOf lists every managed upstream's container.
+func containersOf(c *containers) func() []metrics.Container {
+	return func() []metrics.Container {
+		var list []metrics.Container
+		for _, r := range c.list() {
+			list = append(list, metrics.Container{Upstream: r.ID, State: r.State, InFlight: r.InFlight, Waiting: r.Waiting, Memory: r.MemoryUsed})
+		}
+		return list
+	}
+}
+
 // upstreamsOf lists every upstream.
 func upstreamsOf(g *gateway) func() []metrics.Upstream {
 	return func() []metrics.Upstream {

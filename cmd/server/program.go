@@ -35,9 +35,16 @@ type program struct {
 	requestTimeout, shutdownTimeout time.Duration
 }
 
+// platform is what models run on.
+type platform struct {
+	runtime localRuntime
+	engines engines
+}
+
 // newProgram makes what cfg says; nothing is loaded yet. On an error nothing is left behind but
 // the runtime.
-func newProgram(cfg *config.Config, read reader, runtime localRuntime, end context.CancelCauseFunc, stdout io.Writer) (*program, error) {
+func newProgram(cfg *config.Config, read reader, on platform, end context.CancelCauseFunc, stdout io.Writer) (*program, error) {
+	runtime := on.runtime
 	p := &program{cfg: cfg, runtime: runtime, log: newLogger(cfg.Log, stdout), metrics: metrics.New(version)}
 	p.requestTimeout, p.shutdownTimeout = cfg.Server.Timeouts(gpuExpected(cfg, runtime))
 	catalog, err := models.NewCatalog()
@@ -53,18 +60,20 @@ func newProgram(cfg *config.Config, read reader, runtime localRuntime, end conte
 		locals: &locals{runtime: runtime, content: c, log: p.log, metrics: p.metrics, timeout: p.requestTimeout, end: end},
 		hooks:  proxyHooks(p.log, p.metrics, p.tracer),
 	}
+	g := p.gateway
+	g.containers = &containers{open: on.engines, prober: prober{g}, hooks: containerHooks(p.log, p.metrics, g.image, g.moved), log: p.log}
 	limits := limitOptions(cfg.RateLimits)
 	limits.OnStore = p.storeChanged
 	known := make(chan struct{})
 	p.heard = sync.OnceFunc(func() { close(known) })
-	if p.gateway.limiter, err = ratelimit.New(limits); err == nil {
-		err = p.gateway.start(cfg)
+	if g.limiter, err = ratelimit.New(limits); err == nil {
+		err = g.start(cfg)
 	}
 	if err == nil {
-		err = p.gateway.locals.announce(cfg.Specs())
+		err = g.locals.announce(cfg.Specs())
 	}
 	if err != nil {
-		return nil, errors.Join(err, p.gateway.close(), p.stopTracing())
+		return nil, errors.Join(err, g.close(), p.stopTracing())
 	}
 	if store := cfg.RateLimits.Store; store != "" && store != "memory" {
 		select {
@@ -74,7 +83,8 @@ func newProgram(cfg *config.Config, read reader, runtime localRuntime, end conte
 	}
 	p.metrics.WatchQueues(queuesOf(catalog))
 	p.metrics.WatchCaches(cachesOf(catalog))
-	p.metrics.WatchUpstreams(upstreamsOf(p.gateway))
+	p.metrics.WatchUpstreams(upstreamsOf(g))
+	p.metrics.WatchContainers(containersOf(g.containers))
 	return p, nil
 }
 

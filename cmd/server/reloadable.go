@@ -9,5 +9,6 @@ func reloadable(now, next *config.Config) *config.Config {
 	cfg := *next
 	cfg.ModelsDir, cfg.Log, cfg.Server, cfg.Runtime, cfg.Tracing = now.ModelsDir, now.Log, now.Server, now.Runtime, now.Tracing
 	cfg.RateLimits.Store = now.RateLimits.Store
+	cfg.Routing.Containers.Host, cfg.Routing.Containers.Instance = now.Routing.Containers.Host, now.Routing.Containers.Instance
 	return &cfg
 }

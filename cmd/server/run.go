@@ -11,10 +11,6 @@ import (
 	"slices"
 
 	"github.com/quadrate-maas/quadrate/config"
-	"github.com/quadrate-maas/quadrate/inference"
-	"github.com/quadrate-maas/quadrate/models"
-	"github.com/quadrate-maas/quadrate/proxy"
-	"github.com/quadrate-maas/quadrate/ratelimit"
 )
 
 // errUsage says that the command line was wrong; what was wrong has been printed.
@@ -24,6 +20,11 @@ var errUsage = errors.New("wrong usage")
 // or when something failed. ready, when not nil, is given the listening address once the
 // models are loaded.
 func run(ctx context.Context, args, environ []string, stdout io.Writer, ready func(addr string)) error {
+	return runOn(ctx, args, environ, dockerEngines(environ), stdout, ready)
+}
+
+// runOn is run with containers on an engine of open.
+func runOn(ctx context.Context, args, environ []string, open engines, stdout io.Writer, ready func(addr string)) error {
 	command, args := split(args)
 	if command == "key" {
 		return key(args, stdout)
@@ -60,11 +61,11 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer, ready fu
 	}
 	switch {
 	case *onlyCheck:
-		return check(cfg, stdout)
+		return check(ctx, cfg, open, stdout)
 	case command == "healthcheck":
 		return healthcheck(ctx, cfg, stdout)
 	default:
-		return serve(ctx, cfg, read, stdout, ready)
+		return serve(ctx, cfg, read, open, stdout, ready)
 	}
 }
 
@@ -88,59 +89,4 @@ func usage(flags *flag.FlagSet) {
 Exit status: 0 stopped, 1 failed, 2 wrong usage, 3 a model's device failed or a run on it
 does not end: start the program anew.
 `)
-}
-
-// check answers -check: where the server will listen and what it will serve, and every reason
-// why it would not start, as far as that shows without loading a model.
-func check(cfg *config.Config, stdout io.Writer) error {
-	var problems []error
-	if _, err := certificate(cfg.Server.TLS); err != nil {
-		problems = append(problems, err)
-	}
-	if err := checkGateway(cfg); err != nil {
-		problems = append(problems, err)
-	}
-	runtime, err := localRuntimeFor(cfg)
-	if err != nil {
-		problems = append(problems, err)
-	} else {
-		defer func() { _ = runtime.Close() }()
-	}
-	fmt.Fprintf(stdout, "%s: listens on %s, %d local models, %d upstreams, %d keys\n", cfg.File, listenAddress(cfg), len(cfg.Models), len(cfg.Routing.Upstreams), len(cfg.Auth.Keys))
-	for _, r := range cfg.Routing.Models {
-		word := ""
-		if !r.Enabled && !cfg.Routing.AllowDisabled {
-			word = " (not enabled)"
-		}
-		fmt.Fprintf(stdout, "  %s from upstream %s%s\n", r.Name, r.Upstream, word)
-	}
-	for _, spec := range cfg.Specs() {
-		word := "ok"
-		if err := checkModel(runtime, spec); err != nil {
-			word = err.Error()
-			if !spec.Optional || !errors.Is(err, inference.ErrAbsent) {
-				problems = append(problems, fmt.Errorf("%s: %w", spec.Name, err))
-			}
-		}
-		fmt.Fprintf(stdout, "  %s from %s: %s\n", spec.Name, spec.Path, word)
-	}
-	return errors.Join(problems...)
-}
-
-func checkModel(runtime localRuntime, spec models.Spec) error {
-	err := inference.Check(spec)
-	if errors.Is(err, inference.ErrAbsent) {
-		return fmt.Errorf("%w; %s", err, howToGet(spec))
-	}
-	if err == nil && runtime != nil {
-		err = runtime.Check(spec)
-	}
-	return err
-}
-
-// checkGateway makes everything that stands between the clients and the upstreams, and throws it
-// away: certificates are read, but nobody is called.
-func checkGateway(cfg *config.Config) error {
-	_, keysErr := keyring(cfg.Auth)
-	return errors.Join(keysErr, ratelimit.Check(limitOptions(cfg.RateLimits)), proxy.Check(proxyOptions(cfg.Routing)))
 }

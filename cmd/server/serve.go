@@ -23,12 +23,12 @@ const lostTimeout = 10 * time.Second
 // is beyond what this process can mend.
 var errRestart = errors.New("the process must be started anew")
 
-func serve(ctx context.Context, cfg *config.Config, read reader, stdout io.Writer, ready func(addr string)) error {
+func serve(ctx context.Context, cfg *config.Config, read reader, open engines, stdout io.Writer, ready func(addr string)) error {
 	runtime, err := localRuntimeFor(cfg)
 	if err != nil {
 		return err
 	}
-	return serveOn(ctx, runtime, cfg, read, stdout, ready)
+	return serveOn(ctx, platform{runtime, open}, cfg, read, stdout, ready)
 }
 
 // reader reads the configuration anew.
@@ -43,13 +43,14 @@ func localRuntimeFor(cfg *config.Config) (localRuntime, error) {
 }
 
 // serveOn starts listening, loads the models while it answers that it is not ready yet, and
-// serves until ctx ends. It shuts down in this order: not ready, drain delay, HTTP, upstreams,
-// batchers and sessions, ONNX Runtime. When a model is lost, it is HTTP alone, at once, and the
-// error is errRestart.
-func serveOn(ctx context.Context, runtime localRuntime, cfg *config.Config, read reader, stdout io.Writer, ready func(addr string)) (err error) {
+// serves until ctx ends. It shuts down in this order: not ready, drain delay, HTTP, containers,
+// upstreams, batchers and sessions, ONNX Runtime. When a model is lost, it is HTTP alone, at once,
+// and the error is errRestart: containers run on, for the next process to adopt.
+func serveOn(ctx context.Context, on platform, cfg *config.Config, read reader, stdout io.Writer, ready func(addr string)) (err error) {
+	runtime := on.runtime
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	p, err := newProgram(cfg, read, runtime, end, stdout)
+	p, err := newProgram(cfg, read, on, end, stdout)
 	if err != nil {
 		return errors.Join(err, runtime.Close())
 	}

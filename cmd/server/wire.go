@@ -2,9 +2,11 @@ package main
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/managed"
 	"github.com/quadrate-maas/quadrate/proxy"
 	"github.com/quadrate-maas/quadrate/ratelimit"
 )
@@ -40,10 +42,7 @@ func proxyOptions(cfg config.Routing) proxy.Options {
 	for _, u := range cfg.Upstreams {
 		o.Upstreams = append(o.Upstreams, upstream(u))
 	}
-	for _, r := range cfg.Models {
-		if !r.Enabled && !cfg.AllowDisabled {
-			continue
-		}
+	for _, r := range routesInUse(cfg) {
 		o.Routes = append(o.Routes, proxy.Route{
 			Name: r.Name, Aliases: r.Aliases, Upstream: r.Upstream, UpstreamModel: r.UpstreamModel, Tasks: r.Tasks,
 			Fallback: r.Fallback, CosineRerank: r.Rerank == "cosine", Dimensions: r.Dimensions, MaxLength: r.MaxLength,
@@ -52,19 +51,59 @@ func proxyOptions(cfg config.Routing) proxy.Options {
 	return o
 }
 
+// routesInUse are those that clients may ask for.
+func routesInUse(cfg config.Routing) []config.Route {
+	return slices.DeleteFunc(slices.Clone(cfg.Models), func(r config.Route) bool { return !r.Enabled && !cfg.AllowDisabled })
+}
+
 func upstream(u config.Upstream) proxy.Upstream {
 	header := http.Header{}
 	for _, h := range u.Headers {
 		header.Add(h.Name, h.Value)
 	}
 	return proxy.Upstream{
-		Name: u.Name, Type: proxy.Type(u.Type), URLs: u.URLs, APIKey: u.APIKey, Header: header,
+		Name: u.Name, Type: proxy.Type(u.Type), URLs: u.URLs, Managed: u.Managed.On(), APIKey: u.APIKey, Header: header,
 		Timeout: u.Timeout, ConnectTimeout: u.ConnectTimeout, FirstByteTimeout: u.FirstByteTimeout,
 		Retries: orNever(u.Retries), RetryBudget: orNever(u.RetryBudget),
 		MaxInFlight: u.MaxInFlight, MaxQueued: orNever(u.MaxQueued), MaxItems: u.MaxItems, MaxBytes: int(u.MaxBytes), MaxAnswer: int64(u.MaxAnswer),
 		ProbeInterval: orNever(u.ProbeInterval), EjectAfter: u.EjectAfter, EjectTime: u.EjectTime,
 		CAFile: u.CAFile, ClientCert: u.ClientCert, ClientKey: u.ClientKey, KeepAlive: u.KeepAlive,
 	}
+}
+
+// containerSettings makes the managed upstreams of a configuration. One that no route in use names
+// is left out: it would hold memory that nobody can use.
+func containerSettings(cfg config.Routing) managed.Settings {
+	c := cfg.Containers
+	s := managed.Settings{Budgets: managed.Budgets{HostMB: c.MemoryMB, GPUs: map[string]int{}}, MaxWait: c.MaxWait, Leave: c.OnShutdown == "leave"}
+	for _, gpu := range c.GPUs {
+		s.Budgets.GPUs[gpu.ID] = gpu.MemoryMB
+	}
+	routes := routesInUse(cfg)
+	for _, u := range cfg.Upstreams {
+		leads := func(r config.Route) bool { return r.Upstream == u.Name || slices.Contains(r.Fallback, u.Name) }
+		if u.Managed.On() && slices.ContainsFunc(routes, leads) {
+			s.Specs = append(s.Specs, containerSpec(u))
+		}
+	}
+	return s
+}
+
+func containerSpec(u config.Upstream) managed.Spec {
+	m := u.Managed
+	s := managed.Spec{
+		ID: u.Name, Model: m.Model, Type: u.Type,
+		Image: m.Image, Command: m.Args, GPUs: m.Devices(), Volumes: m.Volumes, MemoryMB: m.MemoryMB, ShmMB: m.ShmMB,
+		ContainerPort: m.ContainerPort, HostPort: m.HostPort, Network: m.Network,
+		Pull: managed.Pull(m.Pull), GPUMemoryMB: m.GPUMemoryMB, Group: m.Group, Priority: m.Priority,
+		Pinned: m.Pinned, Preload: m.Preload, IdleTTL: m.IdleTTL, MinResidency: m.MinResidency,
+		StartWait: m.StartWait, StartTimeout: m.StartTimeout, PullTimeout: m.PullTimeout,
+		DrainTimeout: m.DrainTimeout, StopTimeout: m.StopTimeout, CheckInterval: m.CheckInterval,
+	}
+	for _, v := range m.Env {
+		s.Env = append(s.Env, v.Name+"="+v.Value)
+	}
+	return s
 }
 
 // orNever turns the configuration's 0, which is none, into an option's: its 0 is the default.

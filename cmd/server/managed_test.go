@@ -1,0 +1,570 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quadrate-maas/quadrate/config"
+	"github.com/quadrate-maas/quadrate/managed"
+	"github.com/quadrate-maas/quadrate/metrics"
+	"github.com/quadrate-maas/quadrate/proxy/upstreamtest"
+)
+
+// managedLine is an entry of upstreams that runs in a container.
+func managedLine(name, kind, model, more string) string {
+	return fmt.Sprintf("  - {name: %s, type: %s, managed: {image: \"%s:1\", model: %s, min_residency: 0s, stop_timeout: 1s%s}}\n", name, kind, kind, model, more)
+}
+
+// routeLine is an entry of models.
+func routeLine(name, upstream, more string) string {
+	return fmt.Sprintf("  - {name: %s, upstream: %s%s}\n", name, upstream, more)
+}
+
+// containersLine is containers: in routing.yaml.
+func containersLine(more string) string {
+	return "containers: {instance: test, max_wait: 100ms" + more + "}\n"
+}
+
+// managedSite is a gateway with admin key boss and these upstreams and models.
+func managedSite(t testing.TB, containers, upstreams, routes string) *site {
+	t.Helper()
+	s := newSite(t, containersLine(containers)+"upstreams:\n"+upstreams+"models:\n"+routes)
+	s.auth = "keys:\n" + adminKey
+	return s
+}
+
+// dockAt starts the gateway with its containers at a berth.
+func (s *site) dockAt(b *berth) running {
+	s.t.Helper()
+	return launchOn(s.t, s.t.Context(), b.open, s.write())
+}
+
+// asAdmin sends an admin's request, and expects 200.
+func (r running) asAdmin(t testing.TB, method, route string) string {
+	t.Helper()
+	a, err := send(t.Context(), http.DefaultClient, method, r.url+route, nil, bearer(adminSecret)...)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	return a.body
+}
+
+// eventually waits for what other goroutines do.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	require.Eventually(t, holds, 20*time.Second, 5*time.Millisecond, what)
+}
+
+// The first request starts the container and is answered; the next ones find it.
+func TestManagedFirstRequestStarts(t *testing.T) {
+	t.Parallel()
+	b := newDock(t).berth()
+	b.set("tei", behaviour{takes: 50 * time.Millisecond})
+	b.absent["tei:1"] = true
+	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(b)
+	require.Empty(t, b.running())
+	require.Equal(t, http.StatusOK, g.ask(t, "/health/ready", nil).status, "a request has it start")
+	require.Contains(t, g.ask(t, "/v1/models/m", nil).body, `"stopped"`)
+
+	require.Len(t, g.vectors(t, "m", "a", "b"), 2)
+	require.Len(t, g.vectors(t, "m", "a", "b"), 2)
+	require.Equal(t, []string{"tei"}, b.starts())
+	require.Contains(t, g.ask(t, "/v1/models/m", nil).body, `"ready"`)
+	require.Equal(t, 1.0, g.metric(t, "quadrate_container_starts_total", `upstream="tei"`, `outcome="ok"`))
+	require.Equal(t, 1.0, g.metric(t, "quadrate_container_state", `upstream="tei"`, `state="ready"`))
+	require.Equal(t, 1.0, g.metric(t, "quadrate_container_engine_up"))
+	ready := g.lines(t, "container ready")
+	require.Len(t, ready, 1)
+	require.Equal(t, "tei", ready[0]["upstream"])
+	require.Equal(t, "tei:1", ready[0]["image"])
+	require.Greater(t, ready[0]["seconds"], 0.04)
+	states := []any{}
+	for _, line := range g.lines(t, "container changed") {
+		states = append(states, line["to"])
+	}
+	require.Subset(t, states, []any{"pulling", "starting", "ready"})
+	require.EqualValues(t, 1, b.opened.Load())
+}
+
+// Every kind of server that can be managed serves embeddings and reranking, whatever clients speak.
+func TestManagedServersInEveryDialect(t *testing.T) {
+	t.Parallel()
+	b := newDock(t).berth()
+	upstreams, routes := "", ""
+	for _, kind := range []string{"tei", "vllm", "infinity", "cohere"} {
+		more := ""
+		if kind == "cohere" {
+			more = ", container_port: 80, args: [serve]"
+		}
+		upstreams += managedLine(kind+"-e", kind, "org/"+kind, more) + managedLine(kind+"-r", kind, "org/"+kind+"-rerank", more)
+		routes += routeLine(kind+"/embed", kind+"-e", "") + routeLine(kind+"/rerank", kind+"-r", ", tasks: [rerank]")
+	}
+	g := managedSite(t, "", upstreams, routes).dockAt(b)
+	for _, kind := range []string{"tei", "vllm", "infinity", "cohere"} {
+		t.Run(kind, func(t *testing.T) {
+			embed, rerank := kind+"/embed", kind+"/rerank"
+			require.Len(t, g.vectors(t, embed, "a", "b"), 2)
+			for route, body := range map[string]any{
+				"/v2/embed":  map[string]any{"model": embed, "texts": []string{"a"}, "input_type": "search_query", "embedding_types": []string{"float"}},
+				"/embed":     map[string]any{"model": embed, "inputs": "a"},
+				"/v2/rerank": map[string]any{"model": rerank, "query": "a", "documents": []string{"a", "b"}},
+				"/rerank":    map[string]any{"model": rerank, "query": "a", "texts": []string{"a", "b"}},
+			} {
+				a := g.ask(t, route, body)
+				require.Equal(t, http.StatusOK, a.status, "%s: %s", route, a.body)
+			}
+		})
+	}
+	require.Len(t, b.running(), 8)
+}
+
+// Of a group one runs at a time.
+func TestManagedSwapInAGroup(t *testing.T) {
+	t.Parallel()
+	b := newDock(t).berth()
+	const group = ", group: gpu0"
+	g := managedSite(t, "", managedLine("a", "tei", "org/a", group)+managedLine("b", "tei", "org/b", group)+managedLine("c", "tei", "org/c", ""),
+		routeLine("a", "a", "")+routeLine("b", "b", "")+routeLine("c", "c", "")).dockAt(b)
+	for _, model := range []string{"c", "a", "b", "a"} {
+		g.vectors(t, model, "x")
+	}
+	require.Equal(t, []string{"c", "a", "b", "a"}, b.starts())
+	require.Equal(t, []string{"a", "c"}, b.running())
+	require.Equal(t, 1, b.mostOf("gpu0"))
+	require.Equal(t, 1.0, g.metric(t, "quadrate_container_swaps_total", `from="a"`, `to="b"`))
+	room := g.lines(t, "container makes room")
+	require.Len(t, room, 2)
+	require.Equal(t, "b", room[1]["upstream"])
+	require.Equal(t, "a", room[1]["for"])
+}
+
+// 50 requests at once to three models of a group of one: all are answered, few swaps do it.
+func TestManagedManyAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newDock(t).berth()
+	upstreams, routes := "", ""
+	for _, name := range []string{"a", "b", "c"} {
+		upstreams += managedLine(name, "tei", "org/"+name, ", group: one")
+		routes += routeLine(name, name, "")
+		b.set(name, behaviour{takes: 20 * time.Millisecond, options: upstreamtest.Options{Delay: 10 * time.Millisecond}})
+	}
+	g := managedSite(t, "", upstreams, routes).dockAt(b)
+	client := loadClient(t)
+	answers := make([]answer, 50)
+	var group sync.WaitGroup
+	for i := range answers {
+		group.Go(func() {
+			body := fmt.Sprintf(`{"model":%q,"input":"the text"}`, string(rune('a'+i%3)))
+			answers[i], _ = send(t.Context(), client, http.MethodPost, g.url+"/v1/embeddings", body)
+		})
+	}
+	group.Wait()
+	for _, a := range answers {
+		require.Equal(t, http.StatusOK, a.status, a.body)
+	}
+	require.Equal(t, 1, b.mostOf("one"))
+	t.Logf("starts: %v", b.starts())
+	require.LessOrEqual(t, len(b.starts()), 9)
+}
+
+// Who waits longer than start_wait is told when to come again; the start goes on.
+func TestManagedStartTakesTooLong(t *testing.T) {
+	t.Parallel()
+	b := newDock(t).berth()
+	b.set("tei", behaviour{takes: time.Second})
+	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ", start_wait: 100ms"), routeLine("m", "tei", "")).dockAt(b)
+	a := g.embed(t, "m", []string{"x"})
+	require.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
+	f := a.failure(t)
+	require.Equal(t, "model_loading", f.Error.Code)
+	require.Equal(t, "tei", f.Error.Upstream)
+	require.Regexp(t, `^[1-9]\d*$`, a.header.Get("Retry-After"))
+	t.Log(f.Error.Message)
+	// The client's own deadline is no other matter: 503, not 504.
+	a = g.embed(t, "m", []string{"x"}, "X-Request-Timeout", "0.05")
+	require.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
+	require.Equal(t, "model_loading", a.failure(t).Error.Code)
+	eventually(t, "it serves", func() bool { return g.embed(t, "m", []string{"x"}).status == http.StatusOK })
+	require.Equal(t, []string{"tei"}, b.starts())
+}
+
+// A server that ends while it starts is shown with what it wrote last.
+func TestManagedStartFails(t *testing.T) {
+	t.Parallel()
+	b := newDock(t).berth()
+	b.set("tei", behaviour{takes: 20 * time.Millisecond, fails: true})
+	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(b)
+	a := g.embed(t, "m", []string{"x"})
+	require.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
+	require.Equal(t, "tei", a.failure(t).Error.Upstream)
+	require.Contains(t, a.failure(t).Error.Message, "the weights are damaged")
+	require.NotEmpty(t, a.header.Get("Retry-After"))
+	require.Contains(t, g.asAdmin(t, http.MethodGet, "/admin/models/m/logs"), "the weights are damaged")
+	require.Contains(t, g.asAdmin(t, http.MethodGet, "/admin/models"), "it ended with exit code 1")
+	failed := g.lines(t, "container failed")
+	require.NotEmpty(t, failed)
+	require.Contains(t, failed[0]["reason"], "it ended with exit code 1")
+	require.NotZero(t, g.metric(t, "quadrate_container_starts_total", `upstream="tei"`, `outcome="failed"`))
+	// It is mended, and an admin does not wait for the pause to pass.
+	b.set("tei", behaviour{})
+	g.asAdmin(t, http.MethodPost, "/admin/models/m/load")
+	g.vectors(t, "m", "x")
+}
+
+// While a managed upstream starts, its fallback answers.
+func TestManagedFallsBackWhileItStarts(t *testing.T) {
+	t.Parallel()
+	b := newDock(t).berth()
+	b.set("tei", behaviour{takes: 500 * time.Millisecond})
+	other := upstreamtest.NewTEI(t, upstreamtest.Options{})
+	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ", start_wait: 50ms")+upstreamLine("other", "tei", "", other.URL),
+		routeLine("m", "tei", ", fallback: [other]")).dockAt(b)
+	a := g.embed(t, "m", []string{"x"})
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	require.Equal(t, "other", a.header.Get("X-Quadrate-Backend"))
+	eventually(t, "it serves itself", func() bool {
+		a := g.embed(t, "m", []string{"x"})
+		require.Equal(t, http.StatusOK, a.status, a.body)
+		return a.header.Get("X-Quadrate-Backend") != "other"
+	})
+	require.Equal(t, []string{"tei"}, b.starts())
+}
+
+// A container that is killed under its requests is started again, and they are answered.
+func TestManagedCrashUnderRequests(t *testing.T) {
+	t.Parallel()
+	b := newDock(t).berth()
+	b.set("tei", behaviour{options: upstreamtest.Options{Delay: 300 * time.Millisecond}})
+	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(b)
+	g.vectors(t, "m", "x")
+	client := loadClient(t)
+	answers := asking(t, g, client, 8)
+	v := b.of("tei")
+	eventually(t, "they are there", func() bool { return len(posts(v.server)) >= 8 })
+	b.end(v, 137, true, "Killed")
+	for range 8 {
+		a := <-answers
+		require.Equal(t, http.StatusOK, a.status, a.body)
+	}
+	require.Equal(t, []string{"tei", "tei"}, b.starts())
+	crashed := g.lines(t, "container crashed")
+	require.Len(t, crashed, 1)
+	require.Equal(t, "oom", crashed[0]["reason"])
+	require.Equal(t, 1.0, g.metric(t, "quadrate_container_crashes_total", `upstream="tei"`, `reason="oom"`))
+}
+
+// A reload starts, exchanges and stops what it changes, and nothing else.
+func TestManagedReload(t *testing.T) {
+	t.Parallel()
+	b := newDock(t).berth()
+	remote := upstreamtest.NewTEI(t, upstreamtest.Options{})
+	routing := func(upstreams, routes string) string {
+		return containersLine("") + "upstreams:\n" + upstreamLine("remote", "tei", "", remote.URL) + upstreams + "models:\n" + routeLine("r", "remote", "") + routes
+	}
+	s := newSite(t, routing("", ""))
+	s.auth = "keys:\n" + adminKey
+	g := s.dockAt(b)
+	reload := func(upstreams, routes string) {
+		t.Helper()
+		s.routing = routing(upstreams, routes)
+		s.write()
+		g.asAdmin(t, http.MethodPost, "/admin/reload")
+	}
+	g.vectors(t, "r", "x")
+	require.Zero(t, b.opened.Load(), "nothing needed the engine")
+
+	one, two := managedLine("one", "tei", "org/one", ""), managedLine("two", "tei", "org/two", "")
+	routes := routeLine("one", "one", "") + routeLine("two", "two", "")
+	reload(one+two, routes)
+	g.vectors(t, "one", "x")
+	g.vectors(t, "two", "x")
+	first := b.of("one")
+
+	reload(one+managedLine("two", "tei", "org/two", ", memory_mb: 512"), routes)
+	eventually(t, "the changed one is gone", func() bool { return slices.Equal([]string{"one"}, b.running()) })
+	require.Same(t, first, b.of("one"))
+	g.vectors(t, "two", "x")
+	require.Equal(t, 512, b.of("two").spec.MemoryMB)
+	require.Equal(t, []string{"one", "two", "two"}, b.starts())
+
+	// What is refused changes nothing.
+	s.put("routing", routing(one+two, routes+routeLine("r", "two", "")))
+	a := g.ask(t, "/admin/reload", "", bearer(adminSecret)...)
+	require.Equal(t, http.StatusBadRequest, a.status, a.body)
+	require.Equal(t, []string{"one", "two"}, b.running())
+
+	reload(one, routeLine("one", "one", ""))
+	eventually(t, "what is removed is gone", func() bool { return slices.Equal([]string{"one"}, b.running()) })
+	require.Equal(t, http.StatusNotFound, g.embed(t, "two", []string{"x"}).status)
+	reload("", "")
+	eventually(t, "all are gone", func() bool { return len(b.running()) == 0 })
+	require.EqualValues(t, 1, b.opened.Load())
+
+	reload(managedLine("three", "tei", "org/three", ", preload: true"), routeLine("three", "three", ""))
+	eventually(t, "it is started", func() bool { return slices.Equal([]string{"three"}, b.running()) })
+}
+
+// Requests for what a reload has just added find it, however soon they come.
+func TestManagedReloadUnderRequests(t *testing.T) {
+	t.Parallel()
+	b := newDock(t).berth()
+	lines := func(n int) (upstreams, routes string) {
+		upstreams, routes = managedLine("kept", "tei", "org/kept", ""), routeLine("kept", "kept", "")
+		if n > 0 {
+			name := fmt.Sprintf("new-%d", n)
+			upstreams += managedLine(name, "tei", "org/new", "")
+			routes += routeLine(name, name, "")
+		}
+		return upstreams, routes
+	}
+	upstreams, routes := lines(0)
+	s := managedSite(t, "", upstreams, routes)
+	g := s.dockAt(b)
+	client := loadClient(t)
+	for n := 1; n <= 10; n++ {
+		upstreams, routes := lines(n)
+		s.put("routing", containersLine("")+"upstreams:\n"+upstreams+"models:\n"+routes)
+		reloaded := make(chan answer, 1)
+		go func() {
+			a, _ := send(t.Context(), client, http.MethodPost, g.url+"/admin/reload", "", bearer(adminSecret)...)
+			reloaded <- a
+		}()
+		body := fmt.Sprintf(`{"model":"new-%d","input":"x"}`, n)
+		eventually(t, "it is there", func() bool {
+			a, err := send(t.Context(), client, http.MethodPost, g.url+"/v1/embeddings", body)
+			require.NoError(t, err)
+			require.Contains(t, []int{http.StatusOK, http.StatusNotFound}, a.status, a.body)
+			return a.status == http.StatusOK
+		})
+		require.Equal(t, http.StatusOK, (<-reloaded).status)
+		require.Len(t, g.vectors(t, "kept", "x"), 1)
+	}
+}
+
+// Where no container can be run, those who need one are refused with the reason, and all others
+// are served.
+func TestManagedRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		environ []string
+		want    string
+	}{
+		"no socket":  {[]string{"DOCKER_HOST=unix:///nowhere/docker.sock"}, "there is no socket /nowhere/docker.sock"},
+		"Kubernetes": {[]string{"KUBERNETES_SERVICE_HOST=10.0.0.1"}, "managed containers do not run in Kubernetes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			other := upstreamtest.NewTEI(t, upstreamtest.Options{})
+			s := managedSite(t, "", managedLine("one", "tei", "org/one", "")+managedLine("two", "tei", "org/two", "")+upstreamLine("other", "tei", "", other.URL),
+				routeLine("one", "one", "")+routeLine("two", "two", ", fallback: [other]")+routeLine("o", "other", ""))
+			g := s.open(c.environ...)
+			g.vectors(t, "o", "x")
+			g.vectors(t, "two", "x")
+			require.Equal(t, http.StatusOK, g.ask(t, "/health/ready", nil).status)
+			a := g.embed(t, "one", []string{"x"})
+			require.Equal(t, http.StatusNotFound, a.status, a.body)
+			require.Contains(t, a.failure(t).Error.Message, c.want)
+			told := g.lines(t, "no container can be run here: the upstream serves nobody")
+			require.Len(t, told, 2, "one line for each")
+			require.Equal(t, "ERROR", told[0]["level"])
+			require.Equal(t, "one", told[0]["upstream"])
+			require.Contains(t, told[0]["error"], c.want)
+			g.asAdmin(t, http.MethodPost, "/admin/reload")
+			require.Len(t, g.lines(t, told[0]["msg"].(string)), 2, "and no more")
+
+			var out bytes.Buffer
+			err := run(t.Context(), []string{"-check", "-config", s.path("server")}, c.environ, &out, nil)
+			require.ErrorContains(t, err, c.want)
+			require.Contains(t, out.String(), "one in a container of tei:1: org/one, with ")
+		})
+	}
+}
+
+// An admin starts and stops a container, sees it, and reads its log.
+func TestManagedByAnAdmin(t *testing.T) {
+	t.Parallel()
+	b := newDock(t).berth()
+	b.set("tei", behaviour{takes: 300 * time.Millisecond})
+	other := upstreamtest.NewTEI(t, upstreamtest.Options{})
+	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ", group: g, memory_mb: 256, check_interval: 50ms")+upstreamLine("other", "tei", "", other.URL),
+		routeLine("m", "tei", ", fallback: [other]")+routeLine("o", "other", "")).dockAt(b)
+	loaded := make(chan struct{})
+	go func() {
+		defer close(loaded)
+		a, _ := send(t.Context(), http.DefaultClient, http.MethodPost, g.url+"/admin/models/m/load", "", bearer(adminSecret)...)
+		if a.status != http.StatusOK {
+			t.Errorf("load: %d %s", a.status, a.body)
+		}
+	}()
+	eventually(t, "it starts", func() bool { return len(b.running()) == 1 })
+	g.asAdmin(t, http.MethodPost, "/admin/reload") // a load keeps no change waiting
+	select {
+	case <-loaded:
+		t.Error("the reload came after the load")
+	default:
+	}
+	<-loaded
+	eventually(t, "its memory is known", func() bool {
+		return strings.Contains(g.asAdmin(t, http.MethodGet, "/admin/models"), `"memory_used_bytes":67108864`)
+	})
+	require.Contains(t, g.asAdmin(t, http.MethodGet, "/admin/models"), `"group":"g"`)
+	require.Equal(t, "loading org/model", strings.TrimSpace(g.asAdmin(t, http.MethodGet, "/admin/models/m/logs?lines=10")))
+	require.Equal(t, "tei", g.embed(t, "m", []string{"x"}).header.Get("X-Quadrate-Backend"))
+
+	g.asAdmin(t, http.MethodPost, "/admin/models/m/unload")
+	require.Empty(t, b.running())
+	require.Equal(t, 1.0, g.metric(t, "quadrate_container_state", `upstream="tei"`, `state="stopped"`))
+	for _, route := range []string{"/admin/models/o/load", "/admin/models/o/unload"} {
+		answer := g.ask(t, route, "", bearer(adminSecret)...)
+		require.Equal(t, http.StatusNotFound, answer.status, answer.body)
+	}
+	answer := g.ask(t, "/admin/models/o/logs", nil, bearer(adminSecret)...)
+	require.Equal(t, http.StatusBadRequest, answer.status, answer.body)
+	require.Len(t, g.vectors(t, "m", "x"), 1, "a request has it start again")
+}
+
+// At the end containers are stopped, or left.
+func TestManagedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	for how, left := range map[string][]string{"stop": {}, "leave": {"tei"}} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			b := newDock(t).berth()
+			g := managedSite(t, ", on_shutdown: "+how, managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(b)
+			g.vectors(t, "m", "x")
+			require.NoError(t, g.stop())
+			require.Equal(t, left, b.running())
+			require.Len(t, b.vessels(), len(left))
+		})
+	}
+}
+
+// What a program has left, be it killed or ended by a local model that is lost, the next one takes
+// over if it is still what is configured, and removes otherwise.
+func TestManagedAdoption(t *testing.T) {
+	t.Parallel()
+	d := newDock(t)
+	first := d.berth()
+	changed := managedLine("changed", "tei", "org/changed", "")
+	s := managedSite(t, "", managedLine("kept", "tei", "org/kept", "")+changed, routeLine("kept", "kept", "")+routeLine("changed", "changed", ""))
+	g, lose, ended := s.withLocal(first)
+	g.vectors(t, "kept", "x")
+	g.vectors(t, "changed", "x")
+	before := d.of("kept")
+	lose()
+	require.ErrorIs(t, <-ended, errRestart)
+	first.cut()
+	require.Equal(t, []string{"changed", "kept"}, d.running())
+
+	s.routing = strings.Replace(s.routing, changed, managedLine("changed", "tei", "org/changed", ", shm_mb: 7"), 1)
+	s.rest = ""
+	g = s.dockAt(d.berth())
+	eventually(t, "the changed one is removed", func() bool { return slices.Equal([]string{"kept"}, d.running()) })
+	g.vectors(t, "kept", "x")
+	require.Same(t, before, d.of("kept"))
+	g.vectors(t, "changed", "x")
+	require.Equal(t, []string{"kept", "changed", "changed"}, d.starts())
+	adopted := g.lines(t, "container adopted from an earlier process")
+	require.Len(t, adopted, 1)
+	require.Equal(t, "kept", adopted[0]["upstream"])
+	require.Len(t, g.lines(t, "container of an earlier process removed"), 1)
+}
+
+// withLocal starts the gateway at a berth with a local model, and returns what loses that.
+func (s *site) withLocal(b *berth) (g running, lose func(), ended <-chan error) {
+	s.t.Helper()
+	s.rest = "models: [{name: good/model}]"
+	cfg, err := config.Load(config.LoadOptions{File: s.write(), Dir: s.t.TempDir()})
+	require.NoError(s.t, err)
+	f := &fakeLocals{hooks: map[string]localHooks{}}
+	ready, done := make(chan string, 1), make(chan error, 1)
+	log := &output{}
+	go func() {
+		done <- serveOn(s.t.Context(), platform{f, b.open}, cfg, nil, log, func(addr string) { ready <- addr })
+	}()
+	select {
+	case addr := <-ready:
+		return running{url: "http://" + addr, log: log}, func() { f.lose("good/model") }, done
+	case err := <-done:
+		require.NoError(s.t, err)
+	}
+	panic("unreachable")
+}
+
+// -check tells what would run and whether the engine is there; one that is away may come back.
+func TestCheckOfManagedUpstreams(t *testing.T) {
+	b := newDock(t).berth()
+	s := managedSite(t, "", managedLine("tei", "tei", "org/model", "")+managedLine("unused", "tei", "org/unused", ""),
+		routeLine("m", "tei", "")+routeLine("u", "unused", ", enabled: false"))
+	check := func() string {
+		var out bytes.Buffer
+		require.NoError(t, runOn(t.Context(), []string{"-check", "-config", s.write()}, nil, b.open, &out, nil))
+		return out.String()
+	}
+	require.Contains(t, check(), "  tei in a container of tei:1: org/model, with --model-id org/model")
+	require.Contains(t, check(), "the container engine answers")
+	require.NotContains(t, check(), "unused in a container", "nobody can ask for it")
+	b.cut()
+	require.Contains(t, check(), "the container engine is away, and would be waited for: ")
+	require.Empty(t, b.starts())
+}
+
+// What no route in use leads to is not run.
+func TestContainerSettings(t *testing.T) {
+	managedUpstream := func(name string) config.Upstream {
+		return config.Upstream{Name: name, Type: "tei", Managed: config.Managed{Image: "i", Model: "m-" + name, GPUs: "none", Preload: true}}
+	}
+	cfg := config.Routing{
+		Containers: config.Containers{OnShutdown: "leave", MaxWait: time.Second, MemoryMB: 9, GPUs: []config.GPUBudget{{ID: "0", MemoryMB: 5}}},
+		Upstreams:  []config.Upstream{managedUpstream("a"), managedUpstream("b"), managedUpstream("c"), {Name: "d", URLs: []string{"http://d"}}},
+		Models: []config.Route{{Name: "a", Upstream: "a", Enabled: true}, {Name: "d", Upstream: "d", Fallback: []string{"b"}, Enabled: true},
+			{Name: "c", Upstream: "c"}},
+	}
+	ids := func(s managed.Settings) (list []string) {
+		for _, spec := range s.Specs {
+			list = append(list, spec.ID)
+		}
+		return list
+	}
+	s := containerSettings(cfg)
+	require.Equal(t, []string{"a", "b"}, ids(s))
+	require.Equal(t, managed.Budgets{HostMB: 9, GPUs: map[string]int{"0": 5}}, s.Budgets)
+	require.True(t, s.Leave)
+	require.Equal(t, time.Second, s.MaxWait)
+	cfg.AllowDisabled = true
+	require.Equal(t, []string{"a", "b", "c"}, ids(containerSettings(cfg)))
+}
+
+// Every field of a container's configuration comes to its spec.
+func TestContainerSpec(t *testing.T) {
+	m := config.Managed{Image: "image", Model: "model", Args: []string{"--a"}, Env: []config.EnvVar{{Name: "N", Value: "v"}}, GPUs: "0, GPU-1",
+		Volumes: []string{"cache:/data"}, MemoryMB: 1, GPUMemoryMB: 2, ShmMB: 3, ContainerPort: 4, HostPort: 5, Network: "net", Pull: "never",
+		PullTimeout: 6, Group: "group", Priority: 7, Pinned: true, Preload: true, IdleTTL: 8, MinResidency: 9, StartWait: 10, StartTimeout: 11,
+		DrainTimeout: 12, StopTimeout: 13, CheckInterval: 14}
+	require.Equal(t, managed.Spec{ID: "up", Model: "model", Type: "tei", Image: "image", Command: []string{"--a"}, Env: []string{"N=v"}, GPUs: []string{"0", "GPU-1"},
+		Volumes: []string{"cache:/data"}, MemoryMB: 1, GPUMemoryMB: 2, ShmMB: 3, ContainerPort: 4, HostPort: 5, Network: "net", Pull: managed.PullNever,
+		PullTimeout: 6, Group: "group", Priority: 7, Pinned: true, Preload: true, IdleTTL: 8, MinResidency: 9, StartWait: 10, StartTimeout: 11,
+		DrainTimeout: 12, StopTimeout: 13, CheckInterval: 14}, containerSpec(config.Upstream{Name: "up", Type: "tei", Managed: m}))
+}
+
+// The engine that goes away, and comes back, is told of.
+func TestManagedEngineAway(t *testing.T) {
+	var log bytes.Buffer
+	m := metrics.New("test")
+	hooks := containerHooks(slog.New(slog.NewTextHandler(&log, nil)), m, func(string) string { return "image" }, func(string) {})
+	hooks.Engine(errors.New("connection refused"))
+	require.Contains(t, log.String(), `level=WARN msg="the container engine is away`)
+	hooks.Engine(nil)
+	require.Contains(t, log.String(), `level=INFO msg="the container engine answers"`)
+	hooks.Started("up", time.Second, errors.New(strings.Repeat("x", 2*maxLoggedError)))
+	require.Less(t, len(log.String()), 2*maxLoggedError, "reasons are clipped")
+}

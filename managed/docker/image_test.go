@@ -113,7 +113,7 @@ func TestPullFailureIsExplained(t *testing.T) {
 			err := e.Pull(context.Background(), "x:1", nil)
 			require.ErrorContains(t, err, c.says)
 			for _, known := range []error{managed.ErrAway, managed.ErrGone, managed.ErrNoImage} {
-				require.Equal(t, known == c.is, is(err, known), "%v: %v", known, err)
+				require.Equal(t, is(c.is, known), is(err, known), "%v: %v", known, err)
 			}
 		})
 	}

@@ -156,7 +156,7 @@ func TestStartFailureIsExplainedAndTidied(t *testing.T) {
 				require.ErrorContains(t, err, part)
 			}
 			for _, known := range []error{managed.ErrAway, managed.ErrGone, managed.ErrNoImage} {
-				require.Equal(t, known == c.is, is(err, known), "%v: %v", known, err)
+				require.Equal(t, is(c.is, known), is(err, known), "%v: %v", known, err)
 			}
 			require.NotContains(t, err.Error(), "Error response from daemon")
 			if c.at != "POST /containers/create" {

@@ -31,6 +31,9 @@ func FuzzLoad(f *testing.F) {
 		f.Add(at(""), at("routing"), at("auth"), at("rate_limits"), "QUADRATE_SERVER_PORT=1\nOLLAMA_MODELS=a\n")
 	}
 	f.Add(minimal, "upstreams: &a [*a]\n", "", "", "RERANK_MODEL_MAPPING={\"a\": \"b\"}\nVLLM_MODELS=\n")
+	containers, err := os.ReadFile("../configs/examples/containers-routing.yaml")
+	require.NoError(f, err)
+	f.Add(minimal, string(containers), "", "", "VLLM_DOCKER_IMAGE=vllm:v0.9\nVLLM_ARGS='--x \"y\"'\nTEI_DOCKER_IMAGE=tei\nTEI_MODELS=a,b\n")
 	f.Fuzz(func(t *testing.T, server, routing, auth, limits, dotEnv string) {
 		dir := workspace(t, map[string]string{
 			DefaultFile: server, "configs/routing.yaml": routing, "configs/auth.yaml": auth, "configs/rate_limits.yaml": limits, ".env": dotEnv,
@@ -46,7 +49,9 @@ func FuzzLoad(f *testing.F) {
 			require.Equal(t, k.Expires == "", k.ExpiresAt().IsZero())
 		}
 		for _, u := range cfg.Routing.Upstreams {
-			require.Equal(t, u.Managed.On(), len(u.URLs) == 0)
+			m := u.Managed
+			require.Equal(t, m.On(), len(u.URLs) == 0)
+			require.Equal(t, m.On(), m.ContainerPort > 0 && m.Model != "")
 		}
 		require.Empty(t, Restart(cfg, cfg))
 	})

@@ -249,6 +249,8 @@ models:
 		{"the file's settings and model", file, []string{"TEI_DOCKER_IMAGE=tei:1"}, []string{"tei: --model-id org/file --port 9 --x", "vllm: "}, nil},
 		{"the file's settings", file, []string{"TEI_DOCKER_IMAGE=tei:1", "TEI_MODELS=n"}, []string{"tei/org/file: --model-id org/file --port 9 --x", "tei/n: --model-id n --port 9 --x", "vllm: "}, nil},
 		{"the file's routes", file, []string{"VLLM_DOCKER_IMAGE=v"}, []string{"tei: --x", "vllm/v: --model v --port 8000 --runner pooling --convert classify --dtype float16 --max-model-len 8192"}, nil},
+		{"by fallbacks alone", "upstreams: [{name: o, type: tei, urls: [http://o]}]\nmodels: [{name: a, upstream: o, fallback: [tei]}]", []string{"TEI_DOCKER_IMAGE=t"}, []string{"o: ", "tei/a: --model-id a --port 80"}, nil},
+		{"the file's model alone", "upstreams: [{name: tei, type: tei, managed: {model: m, pinned: true}}]", []string{"TEI_DOCKER_IMAGE=t"}, []string{"tei: --model-id m --port 80"}, nil},
 		{"remote by its image", file, []string{"TEI_DOCKER_IMAGE="}, []string{"tei: ", "vllm: "}, nil},
 	} {
 		routing := mustLoadRouting(t, c.routing, c.environ...)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/quadrate-maas/quadrate/config"
 	"github.com/quadrate-maas/quadrate/managed"
+	"github.com/quadrate-maas/quadrate/managed/managedtest"
 	"github.com/quadrate-maas/quadrate/metrics"
 	"github.com/quadrate-maas/quadrate/proxy/upstreamtest"
 )
@@ -43,10 +44,10 @@ func managedSite(t testing.TB, containers, upstreams, routes string) *site {
 	return s
 }
 
-// dockAt starts the gateway with its containers at a berth.
-func (s *site) dockAt(b *berth) running {
+// dockAt starts the gateway with its containers on an engine.
+func (s *site) dockAt(open engines) running {
 	s.t.Helper()
-	return launchOn(s.t, s.t.Context(), b.open, s.write())
+	return launchOn(s.t, s.t.Context(), open, s.write())
 }
 
 // asAdmin sends an admin's request, and expects 200.
@@ -67,17 +68,17 @@ func eventually(t testing.TB, what string, holds func() bool) {
 // The first request starts the container and is answered; the next ones find it.
 func TestManagedFirstRequestStarts(t *testing.T) {
 	t.Parallel()
-	b := newDock(t).berth()
-	b.set("tei", behaviour{takes: 50 * time.Millisecond})
-	b.absent["tei:1"] = true
-	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(b)
-	require.Empty(t, b.running())
+	d := newDock(t)
+	d.set("tei", behaviour{takes: 50 * time.Millisecond})
+	d.Absent("tei:1", time.Millisecond, nil)
+	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(d.open)
+	require.Empty(t, d.Running())
 	require.Equal(t, http.StatusOK, g.ask(t, "/health/ready", nil).status, "a request has it start")
 	require.Contains(t, g.ask(t, "/v1/models/m", nil).body, `"stopped"`)
 
 	require.Len(t, g.vectors(t, "m", "a", "b"), 2)
 	require.Len(t, g.vectors(t, "m", "a", "b"), 2)
-	require.Equal(t, []string{"tei"}, b.starts())
+	require.Equal(t, []string{"tei"}, d.Started())
 	require.Contains(t, g.ask(t, "/v1/models/m", nil).body, `"ready"`)
 	require.Equal(t, 1.0, g.metric(t, "quadrate_container_starts_total", `upstream="tei"`, `outcome="ok"`))
 	require.Equal(t, 1.0, g.metric(t, "quadrate_container_state", `upstream="tei"`, `state="ready"`))
@@ -92,13 +93,13 @@ func TestManagedFirstRequestStarts(t *testing.T) {
 		states = append(states, line["to"])
 	}
 	require.Subset(t, states, []any{"pulling", "starting", "ready"})
-	require.EqualValues(t, 1, b.opened.Load())
+	require.EqualValues(t, 1, d.opened.Load())
 }
 
 // Every kind of server that can be managed serves embeddings and reranking, whatever clients speak.
 func TestManagedServersInEveryDialect(t *testing.T) {
 	t.Parallel()
-	b := newDock(t).berth()
+	d := newDock(t)
 	upstreams, routes := "", ""
 	for _, kind := range []string{"tei", "vllm", "infinity", "cohere"} {
 		more := ""
@@ -108,7 +109,7 @@ func TestManagedServersInEveryDialect(t *testing.T) {
 		upstreams += managedLine(kind+"-e", kind, "org/"+kind, more) + managedLine(kind+"-r", kind, "org/"+kind+"-rerank", more)
 		routes += routeLine(kind+"/embed", kind+"-e", "") + routeLine(kind+"/rerank", kind+"-r", ", tasks: [rerank]")
 	}
-	g := managedSite(t, "", upstreams, routes).dockAt(b)
+	g := managedSite(t, "", upstreams, routes).dockAt(d.open)
 	for _, kind := range []string{"tei", "vllm", "infinity", "cohere"} {
 		t.Run(kind, func(t *testing.T) {
 			embed, rerank := kind+"/embed", kind+"/rerank"
@@ -124,22 +125,21 @@ func TestManagedServersInEveryDialect(t *testing.T) {
 			}
 		})
 	}
-	require.Len(t, b.running(), 8)
+	require.Len(t, d.Running(), 8)
 }
 
 // Of a group one runs at a time.
 func TestManagedSwapInAGroup(t *testing.T) {
 	t.Parallel()
-	b := newDock(t).berth()
+	d := newDock(t)
 	const group = ", group: gpu0"
 	g := managedSite(t, "", managedLine("a", "tei", "org/a", group)+managedLine("b", "tei", "org/b", group)+managedLine("c", "tei", "org/c", ""),
-		routeLine("a", "a", "")+routeLine("b", "b", "")+routeLine("c", "c", "")).dockAt(b)
+		routeLine("a", "a", "")+routeLine("b", "b", "")+routeLine("c", "c", "")).dockAt(d.open)
 	for _, model := range []string{"c", "a", "b", "a"} {
 		g.vectors(t, model, "x")
 	}
-	require.Equal(t, []string{"c", "a", "b", "a"}, b.starts())
-	require.Equal(t, []string{"a", "c"}, b.running())
-	require.Equal(t, 1, b.mostOf("gpu0"))
+	require.Equal(t, []string{"c", "a", "b", "a"}, d.Started())
+	require.Equal(t, []string{"a", "c"}, d.Running())
 	require.Equal(t, 1.0, g.metric(t, "quadrate_container_swaps_total", `from="a"`, `to="b"`))
 	room := g.lines(t, "container makes room")
 	require.Len(t, room, 2)
@@ -150,14 +150,14 @@ func TestManagedSwapInAGroup(t *testing.T) {
 // 50 requests at once to three models of a group of one: all are answered, few swaps do it.
 func TestManagedManyAtOnce(t *testing.T) {
 	t.Parallel()
-	b := newDock(t).berth()
+	d := newDock(t)
 	upstreams, routes := "", ""
 	for _, name := range []string{"a", "b", "c"} {
 		upstreams += managedLine(name, "tei", "org/"+name, ", group: one")
 		routes += routeLine(name, name, "")
-		b.set(name, behaviour{takes: 20 * time.Millisecond, options: upstreamtest.Options{Delay: 10 * time.Millisecond}})
+		d.set(name, behaviour{takes: 20 * time.Millisecond, options: upstreamtest.Options{Delay: 10 * time.Millisecond}})
 	}
-	g := managedSite(t, "", upstreams, routes).dockAt(b)
+	g := managedSite(t, "", upstreams, routes).dockAt(d.open)
 	client := loadClient(t)
 	answers := make([]answer, 50)
 	var group sync.WaitGroup
@@ -171,17 +171,16 @@ func TestManagedManyAtOnce(t *testing.T) {
 	for _, a := range answers {
 		require.Equal(t, http.StatusOK, a.status, a.body)
 	}
-	require.Equal(t, 1, b.mostOf("one"))
-	t.Logf("starts: %v", b.starts())
-	require.LessOrEqual(t, len(b.starts()), 9)
+	t.Logf("starts: %v", d.Started())
+	require.LessOrEqual(t, len(d.Started()), 9)
 }
 
 // Who waits longer than start_wait is told when to come again; the start goes on.
 func TestManagedStartTakesTooLong(t *testing.T) {
 	t.Parallel()
-	b := newDock(t).berth()
-	b.set("tei", behaviour{takes: time.Second})
-	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ", start_wait: 100ms"), routeLine("m", "tei", "")).dockAt(b)
+	d := newDock(t)
+	d.set("tei", behaviour{takes: time.Second})
+	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ", start_wait: 100ms"), routeLine("m", "tei", "")).dockAt(d.open)
 	a := g.embed(t, "m", []string{"x"})
 	require.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
 	f := a.failure(t)
@@ -194,15 +193,15 @@ func TestManagedStartTakesTooLong(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
 	require.Equal(t, "model_loading", a.failure(t).Error.Code)
 	eventually(t, "it serves", func() bool { return g.embed(t, "m", []string{"x"}).status == http.StatusOK })
-	require.Equal(t, []string{"tei"}, b.starts())
+	require.Equal(t, []string{"tei"}, d.Started())
 }
 
 // A server that ends while it starts is shown with what it wrote last.
 func TestManagedStartFails(t *testing.T) {
 	t.Parallel()
-	b := newDock(t).berth()
-	b.set("tei", behaviour{takes: 20 * time.Millisecond, fails: true})
-	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(b)
+	d := newDock(t)
+	d.set("tei", behaviour{takes: time.Minute, goes: managedtest.Behaviour{EndsAfter: 20 * time.Millisecond, ExitCode: 1, Logs: "loading\nthe weights are damaged\n"}})
+	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(d.open)
 	a := g.embed(t, "m", []string{"x"})
 	require.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
 	require.Equal(t, "tei", a.failure(t).Error.Upstream)
@@ -215,7 +214,7 @@ func TestManagedStartFails(t *testing.T) {
 	require.Contains(t, failed[0]["reason"], "it ended with exit code 1")
 	require.NotZero(t, g.metric(t, "quadrate_container_starts_total", `upstream="tei"`, `outcome="failed"`))
 	// It is mended, and an admin does not wait for the pause to pass.
-	b.set("tei", behaviour{})
+	d.set("tei", behaviour{})
 	g.asAdmin(t, http.MethodPost, "/admin/models/m/load")
 	g.vectors(t, "m", "x")
 }
@@ -223,11 +222,11 @@ func TestManagedStartFails(t *testing.T) {
 // While a managed upstream starts, its fallback answers.
 func TestManagedFallsBackWhileItStarts(t *testing.T) {
 	t.Parallel()
-	b := newDock(t).berth()
-	b.set("tei", behaviour{takes: 500 * time.Millisecond})
+	d := newDock(t)
+	d.set("tei", behaviour{takes: 500 * time.Millisecond})
 	other := upstreamtest.NewTEI(t, upstreamtest.Options{})
 	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ", start_wait: 50ms")+upstreamLine("other", "tei", "", other.URL),
-		routeLine("m", "tei", ", fallback: [other]")).dockAt(b)
+		routeLine("m", "tei", ", fallback: [other]")).dockAt(d.open)
 	a := g.embed(t, "m", []string{"x"})
 	require.Equal(t, http.StatusOK, a.status, a.body)
 	require.Equal(t, "other", a.header.Get("X-Quadrate-Backend"))
@@ -236,26 +235,25 @@ func TestManagedFallsBackWhileItStarts(t *testing.T) {
 		require.Equal(t, http.StatusOK, a.status, a.body)
 		return a.header.Get("X-Quadrate-Backend") != "other"
 	})
-	require.Equal(t, []string{"tei"}, b.starts())
+	require.Equal(t, []string{"tei"}, d.Started())
 }
 
 // A container that is killed under its requests is started again, and they are answered.
 func TestManagedCrashUnderRequests(t *testing.T) {
 	t.Parallel()
-	b := newDock(t).berth()
-	b.set("tei", behaviour{options: upstreamtest.Options{Delay: 300 * time.Millisecond}})
-	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(b)
+	d := newDock(t)
+	d.set("tei", behaviour{options: upstreamtest.Options{Delay: 300 * time.Millisecond}})
+	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(d.open)
 	g.vectors(t, "m", "x")
-	client := loadClient(t)
-	answers := asking(t, g, client, 8)
-	v := b.of("tei")
-	eventually(t, "they are there", func() bool { return len(posts(v.server)) >= 8 })
-	b.end(v, 137, true, "Killed")
+	asked := len(posts(d.last("tei").Server))
+	answers := asking(t, g, loadClient(t), 8)
+	eventually(t, "they are there", func() bool { return len(posts(d.last("tei").Server)) >= 8+asked })
+	require.True(t, d.Crash("tei", 137, true))
 	for range 8 {
 		a := <-answers
 		require.Equal(t, http.StatusOK, a.status, a.body)
 	}
-	require.Equal(t, []string{"tei", "tei"}, b.starts())
+	require.Equal(t, []string{"tei", "tei"}, d.Started())
 	crashed := g.lines(t, "container crashed")
 	require.Len(t, crashed, 1)
 	require.Equal(t, "oom", crashed[0]["reason"])
@@ -265,14 +263,14 @@ func TestManagedCrashUnderRequests(t *testing.T) {
 // A reload starts, exchanges and stops what it changes, and nothing else.
 func TestManagedReload(t *testing.T) {
 	t.Parallel()
-	b := newDock(t).berth()
+	d := newDock(t)
 	remote := upstreamtest.NewTEI(t, upstreamtest.Options{})
 	routing := func(upstreams, routes string) string {
 		return containersLine("") + "upstreams:\n" + upstreamLine("remote", "tei", "", remote.URL) + upstreams + "models:\n" + routeLine("r", "remote", "") + routes
 	}
 	s := newSite(t, routing("", ""))
 	s.auth = "keys:\n" + adminKey
-	g := s.dockAt(b)
+	g := s.dockAt(d.open)
 	reload := func(upstreams, routes string) {
 		t.Helper()
 		s.routing = routing(upstreams, routes)
@@ -280,43 +278,43 @@ func TestManagedReload(t *testing.T) {
 		g.asAdmin(t, http.MethodPost, "/admin/reload")
 	}
 	g.vectors(t, "r", "x")
-	require.Zero(t, b.opened.Load(), "nothing needed the engine")
+	require.Zero(t, d.opened.Load(), "nothing needed the engine")
 
 	one, two := managedLine("one", "tei", "org/one", ""), managedLine("two", "tei", "org/two", "")
 	routes := routeLine("one", "one", "") + routeLine("two", "two", "")
 	reload(one+two, routes)
 	g.vectors(t, "one", "x")
 	g.vectors(t, "two", "x")
-	first := b.of("one")
+	first := d.last("one")
 
 	reload(one+managedLine("two", "tei", "org/two", ", memory_mb: 512"), routes)
-	eventually(t, "the changed one is gone", func() bool { return slices.Equal([]string{"one"}, b.running()) })
-	require.Same(t, first, b.of("one"))
+	eventually(t, "the changed one is gone", func() bool { return slices.Equal([]string{"one"}, d.Running()) })
+	require.Same(t, first, d.last("one"))
 	g.vectors(t, "two", "x")
-	require.Equal(t, 512, b.of("two").spec.MemoryMB)
-	require.Equal(t, []string{"one", "two", "two"}, b.starts())
+	require.Equal(t, 512, d.last("two").spec.MemoryMB)
+	require.Equal(t, []string{"one", "two", "two"}, d.Started())
 
 	// What is refused changes nothing.
 	s.put("routing", routing(one+two, routes+routeLine("r", "two", "")))
 	a := g.ask(t, "/admin/reload", "", bearer(adminSecret)...)
 	require.Equal(t, http.StatusBadRequest, a.status, a.body)
-	require.Equal(t, []string{"one", "two"}, b.running())
+	require.Equal(t, []string{"one", "two"}, d.Running())
 
 	reload(one, routeLine("one", "one", ""))
-	eventually(t, "what is removed is gone", func() bool { return slices.Equal([]string{"one"}, b.running()) })
+	eventually(t, "what is removed is gone", func() bool { return slices.Equal([]string{"one"}, d.Running()) })
 	require.Equal(t, http.StatusNotFound, g.embed(t, "two", []string{"x"}).status)
 	reload("", "")
-	eventually(t, "all are gone", func() bool { return len(b.running()) == 0 })
-	require.EqualValues(t, 1, b.opened.Load())
+	eventually(t, "all are gone", func() bool { return len(d.Running()) == 0 })
+	require.EqualValues(t, 1, d.opened.Load())
 
 	reload(managedLine("three", "tei", "org/three", ", preload: true"), routeLine("three", "three", ""))
-	eventually(t, "it is started", func() bool { return slices.Equal([]string{"three"}, b.running()) })
+	eventually(t, "it is started", func() bool { return slices.Equal([]string{"three"}, d.Running()) })
 }
 
 // Requests for what a reload has just added find it, however soon they come.
 func TestManagedReloadUnderRequests(t *testing.T) {
 	t.Parallel()
-	b := newDock(t).berth()
+	d := newDock(t)
 	lines := func(n int) (upstreams, routes string) {
 		upstreams, routes = managedLine("kept", "tei", "org/kept", ""), routeLine("kept", "kept", "")
 		if n > 0 {
@@ -328,7 +326,7 @@ func TestManagedReloadUnderRequests(t *testing.T) {
 	}
 	upstreams, routes := lines(0)
 	s := managedSite(t, "", upstreams, routes)
-	g := s.dockAt(b)
+	g := s.dockAt(d.open)
 	client := loadClient(t)
 	for n := 1; n <= 10; n++ {
 		upstreams, routes := lines(n)
@@ -392,11 +390,11 @@ func TestManagedRefused(t *testing.T) {
 // An admin starts and stops a container, sees it, and reads its log.
 func TestManagedByAnAdmin(t *testing.T) {
 	t.Parallel()
-	b := newDock(t).berth()
-	b.set("tei", behaviour{takes: 300 * time.Millisecond})
+	d := newDock(t)
+	d.set("tei", behaviour{takes: 300 * time.Millisecond})
 	other := upstreamtest.NewTEI(t, upstreamtest.Options{})
 	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ", group: g, memory_mb: 256, check_interval: 50ms")+upstreamLine("other", "tei", "", other.URL),
-		routeLine("m", "tei", ", fallback: [other]")+routeLine("o", "other", "")).dockAt(b)
+		routeLine("m", "tei", ", fallback: [other]")+routeLine("o", "other", "")).dockAt(d.open)
 	loaded := make(chan struct{})
 	go func() {
 		defer close(loaded)
@@ -405,7 +403,7 @@ func TestManagedByAnAdmin(t *testing.T) {
 			t.Errorf("load: %d %s", a.status, a.body)
 		}
 	}()
-	eventually(t, "it starts", func() bool { return len(b.running()) == 1 })
+	eventually(t, "it starts", func() bool { return len(d.Running()) == 1 })
 	g.asAdmin(t, http.MethodPost, "/admin/reload") // a load keeps no change waiting
 	select {
 	case <-loaded:
@@ -414,14 +412,14 @@ func TestManagedByAnAdmin(t *testing.T) {
 	}
 	<-loaded
 	eventually(t, "its memory is known", func() bool {
-		return strings.Contains(g.asAdmin(t, http.MethodGet, "/admin/models"), `"memory_used_bytes":67108864`)
+		return strings.Contains(g.asAdmin(t, http.MethodGet, "/admin/models"), `"memory_used_bytes":134217728`)
 	})
 	require.Contains(t, g.asAdmin(t, http.MethodGet, "/admin/models"), `"group":"g"`)
 	require.Equal(t, "loading org/model", strings.TrimSpace(g.asAdmin(t, http.MethodGet, "/admin/models/m/logs?lines=10")))
 	require.Equal(t, "tei", g.embed(t, "m", []string{"x"}).header.Get("X-Quadrate-Backend"))
 
 	g.asAdmin(t, http.MethodPost, "/admin/models/m/unload")
-	require.Empty(t, b.running())
+	require.Empty(t, d.Running())
 	require.Equal(t, 1.0, g.metric(t, "quadrate_container_state", `upstream="tei"`, `state="stopped"`))
 	for _, route := range []string{"/admin/models/o/load", "/admin/models/o/unload"} {
 		answer := g.ask(t, route, "", bearer(adminSecret)...)
@@ -438,12 +436,11 @@ func TestManagedAtTheEnd(t *testing.T) {
 	for how, left := range map[string][]string{"stop": {}, "leave": {"tei"}} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
-			b := newDock(t).berth()
-			g := managedSite(t, ", on_shutdown: "+how, managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(b)
+			d := newDock(t)
+			g := managedSite(t, ", on_shutdown: "+how, managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(d.open)
 			g.vectors(t, "m", "x")
 			require.NoError(t, g.stop())
-			require.Equal(t, left, b.running())
-			require.Len(t, b.vessels(), len(left))
+			require.Equal(t, left, d.Left())
 		})
 	}
 }
@@ -453,34 +450,34 @@ func TestManagedAtTheEnd(t *testing.T) {
 func TestManagedAdoption(t *testing.T) {
 	t.Parallel()
 	d := newDock(t)
-	first := d.berth()
+	first := severed{d, make(chan struct{})}
 	changed := managedLine("changed", "tei", "org/changed", "")
 	s := managedSite(t, "", managedLine("kept", "tei", "org/kept", "")+changed, routeLine("kept", "kept", "")+routeLine("changed", "changed", ""))
-	g, lose, ended := s.withLocal(first)
+	g, lose, ended := s.withLocal(first.open)
 	g.vectors(t, "kept", "x")
 	g.vectors(t, "changed", "x")
-	before := d.of("kept")
+	before := d.last("kept")
 	lose()
 	require.ErrorIs(t, <-ended, errRestart)
-	first.cut()
-	require.Equal(t, []string{"changed", "kept"}, d.running())
+	close(first.killed)
+	require.Equal(t, []string{"changed", "kept"}, d.Running())
 
 	s.routing = strings.Replace(s.routing, changed, managedLine("changed", "tei", "org/changed", ", shm_mb: 7"), 1)
 	s.rest = ""
-	g = s.dockAt(d.berth())
-	eventually(t, "the changed one is removed", func() bool { return slices.Equal([]string{"kept"}, d.running()) })
+	g = s.dockAt(d.open)
+	eventually(t, "the changed one is removed", func() bool { return slices.Equal([]string{"kept"}, d.Running()) })
 	g.vectors(t, "kept", "x")
-	require.Same(t, before, d.of("kept"))
+	require.Same(t, before, d.last("kept"))
 	g.vectors(t, "changed", "x")
-	require.Equal(t, []string{"kept", "changed", "changed"}, d.starts())
+	require.Equal(t, []string{"kept", "changed", "changed"}, d.Started())
 	adopted := g.lines(t, "container adopted from an earlier process")
 	require.Len(t, adopted, 1)
 	require.Equal(t, "kept", adopted[0]["upstream"])
 	require.Len(t, g.lines(t, "container of an earlier process removed"), 1)
 }
 
-// withLocal starts the gateway at a berth with a local model, and returns what loses that.
-func (s *site) withLocal(b *berth) (g running, lose func(), ended <-chan error) {
+// withLocal starts the gateway with a local model, and returns what loses that.
+func (s *site) withLocal(open engines) (g running, lose func(), ended <-chan error) {
 	s.t.Helper()
 	s.rest = "models: [{name: good/model}]"
 	cfg, err := config.Load(config.LoadOptions{File: s.write(), Dir: s.t.TempDir()})
@@ -489,7 +486,7 @@ func (s *site) withLocal(b *berth) (g running, lose func(), ended <-chan error) 
 	ready, done := make(chan string, 1), make(chan error, 1)
 	log := &output{}
 	go func() {
-		done <- serveOn(s.t.Context(), platform{f, b.open}, cfg, nil, log, func(addr string) { ready <- addr })
+		done <- serveOn(s.t.Context(), platform{f, open}, cfg, nil, log, func(addr string) { ready <- addr })
 	}()
 	select {
 	case addr := <-ready:
@@ -502,20 +499,20 @@ func (s *site) withLocal(b *berth) (g running, lose func(), ended <-chan error) 
 
 // -check tells what would run and whether the engine is there; one that is away may come back.
 func TestCheckOfManagedUpstreams(t *testing.T) {
-	b := newDock(t).berth()
+	d := newDock(t)
 	s := managedSite(t, "", managedLine("tei", "tei", "org/model", "")+managedLine("unused", "tei", "org/unused", ""),
 		routeLine("m", "tei", "")+routeLine("u", "unused", ", enabled: false"))
 	check := func() string {
 		var out bytes.Buffer
-		require.NoError(t, runOn(t.Context(), []string{"-check", "-config", s.write()}, nil, b.open, &out, nil))
+		require.NoError(t, runOn(t.Context(), []string{"-check", "-config", s.write()}, nil, d.open, &out, nil))
 		return out.String()
 	}
 	require.Contains(t, check(), "  tei in a container of tei:1: org/model, with --model-id org/model")
 	require.Contains(t, check(), "the container engine answers")
 	require.NotContains(t, check(), "unused in a container", "nobody can ask for it")
-	b.cut()
+	d.GoAway()
 	require.Contains(t, check(), "the container engine is away, and would be waited for: ")
-	require.Empty(t, b.starts())
+	require.Empty(t, d.Started())
 }
 
 // What no route in use leads to is not run.

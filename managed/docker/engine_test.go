@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
@@ -132,7 +133,7 @@ func get(t *testing.T, address, path string) string {
 		defer func() { _ = resp.Body.Close() }()
 		body, err := io.ReadAll(resp.Body)
 		text = string(body)
-		return err == nil
+		return err == nil && resp.StatusCode != http.StatusBadGateway // what it asks does not serve yet
 	}, 30*time.Second, 20*time.Millisecond, "nothing serves at %s", address)
 	return text
 }
@@ -271,10 +272,13 @@ func TestEngineTellsThatMemoryRanOut(t *testing.T) {
 	require.NoError(t, err)
 	get(t, c.Address, "/")
 	_, _ = http.Get("http://" + c.Address + "/eat?mb=256")
-	events := []managed.Event{next(t, heard), next(t, heard)}
-	require.ElementsMatch(t, []managed.Event{
-		{Container: c.ID}, {Container: c.ID, Died: true, ExitCode: 137},
-	}, events)
+	seen := map[managed.Event]bool{}
+	for len(seen) < 2 { // in either order; the first may come more than once
+		seen[next(t, heard)] = true
+	}
+	require.Equal(t, map[managed.Event]bool{
+		{Container: c.ID}: true, {Container: c.ID, Died: true, ExitCode: 137}: true,
+	}, seen)
 	ended, err := e.Inspect(ctx, c.ID)
 	require.NoError(t, err)
 	require.True(t, ended.OOM)
@@ -451,6 +455,9 @@ func TestEngineOnTheDefaultBridgeIsReachedByItsAddress(t *testing.T) {
 	within.own = func() string { return self.ID }
 	other, err := within.Start(ctx, realSpec("other"))
 	require.NoError(t, err)
-	require.Regexp(t, `^172\..*:8000$`, other.Address)
+	at, err := netip.ParseAddrPort(other.Address)
+	require.NoError(t, err)
+	require.False(t, at.Addr().IsLoopback())
+	require.Equal(t, uint16(8000), at.Port())
 	require.Equal(t, "here", get(t, self.Address, "/fetch?url="+url.QueryEscape("http://"+other.Address)))
 }

@@ -76,7 +76,11 @@ func span(ctx context.Context, tracer *telemetry.Tracer, name string, a proxy.At
 func containerHooks(log *slog.Logger, m *metrics.Metrics, image func(id string) string, moved func(id string)) managed.Hooks {
 	return managed.Hooks{
 		Changed: func(id string, from, to managed.State, reason string) {
-			log.Debug("container changed", "upstream", id, "from", string(from), "to", string(to), "reason", clip(reason))
+			level := slog.LevelDebug
+			if to == managed.StatePulling { // it may take minutes
+				level = slog.LevelInfo
+			}
+			log.Log(context.Background(), level, "container changed", "upstream", id, "from", string(from), "to", string(to), "reason", clip(reason))
 		},
 		Located: func(id, _ string) { moved(id) },
 		Started: func(id string, took time.Duration, err error) { started(id, image(id), took, err, log, m) },

@@ -101,16 +101,16 @@ func TestManagedServersInEveryDialect(t *testing.T) {
 	t.Parallel()
 	d := newDock(t)
 	upstreams, routes := "", ""
-	for _, kind := range []string{"tei", "vllm", "infinity", "cohere"} {
+	for _, kind := range []string{"tei", "vllm", "infinity", "cohere", "jina"} {
 		more := ""
-		if kind == "cohere" {
+		if kind == "cohere" || kind == "jina" { // what runs them is not known
 			more = ", container_port: 80, args: [serve]"
 		}
 		upstreams += managedLine(kind+"-e", kind, "org/"+kind, more) + managedLine(kind+"-r", kind, "org/"+kind+"-rerank", more)
 		routes += routeLine(kind+"/embed", kind+"-e", "") + routeLine(kind+"/rerank", kind+"-r", ", tasks: [rerank]")
 	}
 	g := managedSite(t, "", upstreams, routes).dockAt(d.open)
-	for _, kind := range []string{"tei", "vllm", "infinity", "cohere"} {
+	for _, kind := range []string{"tei", "vllm", "infinity", "cohere", "jina"} {
 		t.Run(kind, func(t *testing.T) {
 			embed, rerank := kind+"/embed", kind+"/rerank"
 			require.Len(t, g.vectors(t, embed, "a", "b"), 2)
@@ -125,7 +125,7 @@ func TestManagedServersInEveryDialect(t *testing.T) {
 			}
 		})
 	}
-	require.Len(t, d.Running(), 8)
+	require.Len(t, d.Running(), 10)
 }
 
 // Of a group one runs at a time.
@@ -311,6 +311,52 @@ func TestManagedReload(t *testing.T) {
 	eventually(t, "it is started", func() bool { return slices.Equal([]string{"three"}, d.Running()) })
 }
 
+// A request to what a reload changes or removes is answered by what it began with.
+func TestManagedReloadLetsRequestsEnd(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string][2]string{
+		"changed": {managedLine("up", "tei", "org/up", ", memory_mb: 512"), routeLine("m", "up", "")},
+		"removed": {managedLine("other", "tei", "org/other", ""), routeLine("o", "other", "")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDock(t)
+			d.set("up", behaviour{options: upstreamtest.Options{Delay: 300 * time.Millisecond}})
+			s := managedSite(t, "", managedLine("up", "tei", "org/up", ""), routeLine("m", "up", ""))
+			g := s.dockAt(d.open)
+			g.vectors(t, "m", "x")
+			old := d.last("up")
+			asked := len(posts(old.Server))
+			answers := asking(t, g, loadClient(t), 4)
+			eventually(t, "they are there", func() bool { return len(posts(old.Server)) == asked+4 })
+			s.put("routing", containersLine("")+"upstreams:\n"+after[0]+"models:\n"+after[1])
+			g.asAdmin(t, http.MethodPost, "/admin/reload")
+			require.Equal(t, []string{"up"}, d.Running(), "it lets them end")
+			for range 4 {
+				a := <-answers
+				require.Equal(t, http.StatusOK, a.status, a.body)
+			}
+			require.Len(t, posts(old.Server), asked+4, "nobody was asked twice")
+			eventually(t, "it is gone", func() bool { return len(d.Left()) == 0 })
+		})
+	}
+}
+
+// The engine and the instance are those of the start.
+func TestManagedReloadOfTheInstance(t *testing.T) {
+	t.Parallel()
+	d := newDock(t)
+	s := managedSite(t, "", managedLine("up", "tei", "org/up", ""), routeLine("m", "up", ""))
+	g := s.dockAt(d.open)
+	g.vectors(t, "m", "x")
+	s.put("routing", strings.Replace(s.routing, "instance: test", "instance: another, host: \"tcp://10.0.0.1:2375\"", 1))
+	report := into[reloadReport](t, g.ask(t, "/admin/reload", "", bearer(adminSecret)...))
+	require.ElementsMatch(t, []string{"routing.containers.host", "routing.containers.instance"}, report.Restart)
+	require.False(t, report.Routing)
+	require.Equal(t, []string{"up"}, d.Started())
+	require.EqualValues(t, 1, d.opened.Load())
+}
+
 // Requests for what a reload has just added find it, however soon they come.
 func TestManagedReloadUnderRequests(t *testing.T) {
 	t.Parallel()
@@ -331,21 +377,60 @@ func TestManagedReloadUnderRequests(t *testing.T) {
 	for n := 1; n <= 10; n++ {
 		upstreams, routes := lines(n)
 		s.put("routing", containersLine("")+"upstreams:\n"+upstreams+"models:\n"+routes)
-		reloaded := make(chan answer, 1)
-		go func() {
-			a, _ := send(t.Context(), client, http.MethodPost, g.url+"/admin/reload", "", bearer(adminSecret)...)
-			reloaded <- a
-		}()
 		body := fmt.Sprintf(`{"model":"new-%d","input":"x"}`, n)
-		eventually(t, "it is there", func() bool {
-			a, err := send(t.Context(), client, http.MethodPost, g.url+"/v1/embeddings", body)
-			require.NoError(t, err)
-			require.Contains(t, []int{http.StatusOK, http.StatusNotFound}, a.status, a.body)
-			return a.status == http.StatusOK
-		})
-		require.Equal(t, http.StatusOK, (<-reloaded).status)
+		first := make(chan answer, 8)
+		for range cap(first) {
+			go func() {
+				a := answer{status: http.StatusNotFound}
+				for a.status == http.StatusNotFound {
+					a, _ = send(t.Context(), client, http.MethodPost, g.url+"/v1/embeddings", body)
+				}
+				first <- a
+			}()
+		}
+		g.asAdmin(t, http.MethodPost, "/admin/reload")
+		for range cap(first) {
+			a := <-first
+			require.Equal(t, http.StatusOK, a.status, a.body)
+		}
 		require.Len(t, g.vectors(t, "kept", "x"), 1)
 	}
+}
+
+// What a reload is about to add may be asked for, but is not started for its own sake, and is gone
+// when the reload is refused.
+func TestContainersExpected(t *testing.T) {
+	d := newDock(t)
+	c := &containers{open: d.open, prober: &managedtest.Prober{Engine: d.Engine}, log: slog.New(slog.DiscardHandler)}
+	d.Serve = nil
+	settings := func(names ...string) managed.Settings {
+		s := managed.Settings{MaxWait: time.Second}
+		for _, name := range names {
+			s.Specs = append(s.Specs, managed.Spec{ID: name, Preload: true, StartWait: time.Minute, StartTimeout: time.Minute})
+		}
+		return s
+	}
+	c.begin(config.Routing{Upstreams: []config.Upstream{{Name: "a", Managed: config.Managed{Image: "i"}}}, Models: []config.Route{{Upstream: "a", Enabled: true}}})
+	c.apply(settings("a"))
+	acquire := func(name string) error {
+		l, err := c.supervisor.Load().Acquire(t.Context(), name, nil)
+		if err == nil {
+			l.Release()
+		}
+		return err
+	}
+	require.NoError(t, acquire("a"))
+	require.Error(t, acquire("b"))
+	c.expect(settings("b", "c"))
+	require.NoError(t, acquire("b"))
+	require.NoError(t, acquire("a"), "it is still in force")
+	require.Equal(t, []string{"a", "b"}, d.Running(), "nobody has asked for c")
+	require.Nil(t, c.status("b"), "it is not in force yet")
+	c.apply(settings("a"))
+	require.Error(t, acquire("b"))
+	eventually(t, "b is gone", func() bool { return slices.Equal([]string{"a"}, d.Left()) })
+	require.NoError(t, c.close())
+	require.Empty(t, d.Left())
 }
 
 // Where no container can be run, those who need one are refused with the reason, and all others

@@ -101,6 +101,9 @@ func (s *Supervisor) patienceOf(ctx context.Context, id string) time.Duration {
 	if u, ok := s.index.Load().byID[id]; ok {
 		wait = u.shown.Load().startWait
 	}
+	if !models.Waits(ctx) {
+		return 0
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
 		wait = min(wait, left-max(marginTime, left/marginShare))

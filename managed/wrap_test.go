@@ -164,3 +164,17 @@ func TestWrapOfWhatCannot(t *testing.T) {
 }
 
 var _ models.Model = (*server)(nil)
+
+func TestWhoNeedNotWaitDoesNot(t *testing.T) {
+	virtual(t, settings(spec("a")), ready(5*time.Second), func(r *rig) {
+		began := time.Now()
+		_, err := r.s.Acquire(models.WithoutWaiting(context.Background()), "a", nil)
+		refused(t, err, models.KindLoading)
+		require.Zero(t, time.Since(began))
+		time.Sleep(6 * time.Second)
+		require.Equal(t, "ready", r.state("a"), "the start goes on")
+		lease, err := r.s.Acquire(models.WithoutWaiting(context.Background()), "a", nil)
+		require.NoError(t, err)
+		lease.Release()
+	})
+}

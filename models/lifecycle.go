@@ -58,3 +58,15 @@ type Container struct {
 	Reason  string
 	RetryAt time.Time
 }
+
+// unwaiting is the key of WithoutWaiting.
+type unwaiting struct{}
+
+// WithoutWaiting is ctx for a request that somebody else can answer at once: a model that has to be
+// started first is started, but not waited for.
+func WithoutWaiting(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unwaiting{}, true)
+}
+
+// Waits reports whether a request of ctx waits for a model to start: see WithoutWaiting.
+func Waits(ctx context.Context) bool { return ctx.Value(unwaiting{}) == nil }

@@ -89,12 +89,18 @@ func over(err error) bool {
 }
 
 // tryAll asks the primary and then the fallbacks; backend is who answered, empty for the primary.
-// When all fail, the error is the primary's, and for the log those of the others.
-func tryAll[R any](ctx context.Context, f *failover, ask func(models.Entry) (R, error)) (result R, backend string, err error) {
-	result, err = ask(f.primary.entry)
+// A primary that has to be started first is waited for only when nobody else can answer. When all
+// fail, the error is the primary's, and for the log those of the others.
+func tryAll[R any](ctx context.Context, f *failover, ask func(context.Context, models.Entry) (R, error)) (result R, backend string, err error) {
+	first := ctx
+	if f.replaceable() {
+		first = models.WithoutWaiting(ctx)
+	}
+	result, err = ask(first, f.primary.entry)
 	if err == nil || !passesOn(err) {
 		return result, "", err
 	}
+	unready := first != ctx && models.KindOf(err) == models.KindLoading
 	causes, last, from := []error{err}, err, f.primary.name
 	for _, to := range f.next {
 		if ctx.Err() != nil {
@@ -103,7 +109,7 @@ func tryAll[R any](ctx context.Context, f *failover, ask func(models.Entry) (R, 
 		e, lost := f.find(to)
 		if lost == nil {
 			f.tell(from, to.name, last)
-			if result, lost = ask(e); lost == nil {
+			if result, lost = ask(ctx, e); lost == nil {
 				return result, e.Model.Info().Backend, nil
 			}
 		}
@@ -112,8 +118,27 @@ func tryAll[R any](ctx context.Context, f *failover, ask func(models.Entry) (R, 
 			return result, "", lost
 		}
 	}
+	if unready && ctx.Err() == nil {
+		if result, err = ask(ctx, f.primary.entry); err == nil {
+			return result, "", nil
+		}
+		causes[0] = err
+	}
 	var none R
 	return none, "", f.all(causes)
+}
+
+// replaceable reports whether a fallback can answer now, and the primary only once it was started.
+func (f *failover) replaceable() bool {
+	if s := f.primary.entry.Model.Status(); !s.OnDemand || s.State == models.StateReady {
+		return false
+	}
+	for _, next := range f.next {
+		if e, err := f.find(next); err == nil && e.Model.Status().State == models.StateReady {
+			return true
+		}
+	}
+	return false
 }
 
 func (f *failover) tell(from, to string, cause error) {
@@ -138,7 +163,7 @@ func (f *failover) all(causes []error) error {
 
 // Embed implements models.Embedder.
 func (f *failover) Embed(ctx context.Context, req models.EmbedRequest) (models.EmbedResult, error) {
-	result, backend, err := tryAll(ctx, f, func(e models.Entry) (models.EmbedResult, error) {
+	result, backend, err := tryAll(ctx, f, func(ctx context.Context, e models.Entry) (models.EmbedResult, error) {
 		m, err := e.Embedder()
 		if err != nil {
 			return models.EmbedResult{}, err
@@ -151,7 +176,7 @@ func (f *failover) Embed(ctx context.Context, req models.EmbedRequest) (models.E
 
 // EmbedTokens implements models.TokenEmbedder.
 func (f *failover) EmbedTokens(ctx context.Context, req models.TokensRequest) (models.TokensResult, error) {
-	result, backend, err := tryAll(ctx, f, func(e models.Entry) (models.TokensResult, error) {
+	result, backend, err := tryAll(ctx, f, func(ctx context.Context, e models.Entry) (models.TokensResult, error) {
 		m, err := e.TokenEmbedder()
 		if err != nil {
 			return models.TokensResult{}, err
@@ -164,7 +189,7 @@ func (f *failover) EmbedTokens(ctx context.Context, req models.TokensRequest) (m
 
 // Rerank implements models.Reranker.
 func (f *failover) Rerank(ctx context.Context, req models.RerankRequest) (models.RerankResult, error) {
-	result, backend, err := tryAll(ctx, f, func(e models.Entry) (models.RerankResult, error) {
+	result, backend, err := tryAll(ctx, f, func(ctx context.Context, e models.Entry) (models.RerankResult, error) {
 		m, err := e.Reranker()
 		if err != nil {
 			return models.RerankResult{}, err
@@ -177,7 +202,7 @@ func (f *failover) Rerank(ctx context.Context, req models.RerankRequest) (models
 
 // Classify implements models.Classifier.
 func (f *failover) Classify(ctx context.Context, req models.ClassifyRequest) (models.ClassifyResult, error) {
-	result, backend, err := tryAll(ctx, f, func(e models.Entry) (models.ClassifyResult, error) {
+	result, backend, err := tryAll(ctx, f, func(ctx context.Context, e models.Entry) (models.ClassifyResult, error) {
 		m, err := e.Classifier()
 		if err != nil {
 			return models.ClassifyResult{}, err
@@ -190,7 +215,7 @@ func (f *failover) Classify(ctx context.Context, req models.ClassifyRequest) (mo
 
 // Tokenize implements models.Tokenizer.
 func (f *failover) Tokenize(ctx context.Context, req models.TokenizeRequest) (models.TokenizeResult, error) {
-	result, _, err := tryAll(ctx, f, func(e models.Entry) (models.TokenizeResult, error) {
+	result, _, err := tryAll(ctx, f, func(ctx context.Context, e models.Entry) (models.TokenizeResult, error) {
 		m, err := e.Tokenizer()
 		if err != nil {
 			return models.TokenizeResult{}, err
@@ -202,7 +227,7 @@ func (f *failover) Tokenize(ctx context.Context, req models.TokenizeRequest) (mo
 
 // Decode implements models.Tokenizer.
 func (f *failover) Decode(ctx context.Context, req models.DecodeRequest) ([]string, error) {
-	result, _, err := tryAll(ctx, f, func(e models.Entry) ([]string, error) {
+	result, _, err := tryAll(ctx, f, func(ctx context.Context, e models.Entry) ([]string, error) {
 		m, err := e.Tokenizer()
 		if err != nil {
 			return nil, err

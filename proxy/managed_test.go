@@ -419,3 +419,63 @@ func TestHostsOfManagedUpstreams(t *testing.T) {
 		require.NoError(t, err)
 	}
 }
+
+// starter starts when it is first asked, and fails with err from then on unless it is waited for.
+type starter struct {
+	kept
+	waited []bool
+}
+
+func (s *starter) Embed(ctx context.Context, _ models.EmbedRequest) (models.EmbedResult, error) {
+	s.waited = append(s.waited, models.Waits(ctx))
+	if !models.Waits(ctx) || s.err != nil {
+		return models.EmbedResult{}, models.Errorf(models.KindLoading, "it starts").By("up")
+	}
+	return models.EmbedResult{Usage: models.Usage{PromptTokens: 1}}, nil
+}
+
+func TestAFallbackAnswersWhileThePrimaryStarts(t *testing.T) {
+	down := models.Errorf(models.KindUpstream, "it is down")
+	for name, c := range map[string]struct {
+		primary models.State
+		err     error // the primary's, also when it is waited for
+		spare   models.Status
+		lost    error // the fallback's
+		waited  []bool
+		by      int // tokens: 1 the primary's, 2 the fallback's, 0 nobody's
+	}{
+		"the fallback is ready":                      {primary: models.StateStopped, spare: models.Status{State: models.StateReady}, waited: []bool{false}, by: 2},
+		"the primary is ready":                       {primary: models.StateReady, spare: models.Status{State: models.StateReady}, waited: []bool{true}, by: 1},
+		"the fallback has to start, too":             {primary: models.StateStopped, spare: models.Status{State: models.StateStopped, OnDemand: true}, waited: []bool{true}, by: 1},
+		"the fallback fails, and the start is quick": {primary: models.StateStopped, spare: models.Status{State: models.StateReady}, lost: down, waited: []bool{false, true}, by: 1},
+		"both fail": {primary: models.StateStopped, err: down, spare: models.Status{State: models.StateReady}, lost: down, waited: []bool{false, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			primary := &starter{kept: kept{status: models.Status{State: c.primary, OnDemand: true}, err: c.err}}
+			spare := &answering{kept{status: c.spare, err: c.lost}}
+			f := &failover{
+				proxy:   &Proxy{},
+				primary: step{"up", models.Entry{Name: "m", Tasks: embedTask, Model: primary}},
+				next:    []step{{"spare", models.Entry{Name: "m", Tasks: embedTask, Model: spare}}},
+			}
+			result, err := f.Embed(t.Context(), embedOne("text"))
+			require.Equal(t, c.waited, primary.waited)
+			require.Equal(t, c.by, result.Usage.PromptTokens)
+			if c.by == 0 {
+				require.Equal(t, models.KindLoading, models.KindOf(err))
+				require.ErrorIs(t, err, down)
+				return
+			}
+			require.NoError(t, err)
+		})
+	}
+}
+
+// answering answers, or fails.
+type answering struct{ kept }
+
+func (a *answering) Info() models.Info { return models.Info{Backend: "spare"} }
+
+func (a *answering) Embed(context.Context, models.EmbedRequest) (models.EmbedResult, error) {
+	return models.EmbedResult{Usage: models.Usage{PromptTokens: 2}}, a.err
+}

@@ -54,7 +54,8 @@ const (
 	toAdmit
 )
 
-// stage is what will be held at a time to come; those that are held now and not then are out.
+// stage is what will be held at a time to come. Units are out that do not run then, or whose room
+// is only kept; the others can be asked to make room.
 type stage struct {
 	ledger
 	out []bool
@@ -85,14 +86,15 @@ func newDecision(v View) *decision {
 		actions: make([]action, n),
 		now:     newLedger(bounds),
 	}
+	out := make([]bool, n)
 	for i := range v.Units {
 		d.demands[i] = bounds.demand(&v.Units[i])
-		if v.Units[i].holds() {
+		if out[i] = !v.Units[i].holds(); !out[i] {
 			d.now.add(d.demands[i])
 		}
 	}
-	d.soon = stage{ledger: d.now.clone(), out: make([]bool, n)}
-	d.later = stage{ledger: d.now.clone(), out: make([]bool, n)}
+	d.soon = stage{ledger: d.now.clone(), out: slices.Clone(out)}
+	d.later = stage{ledger: d.now.clone(), out: out}
 	d.rank()
 	return d
 }
@@ -152,6 +154,7 @@ func (d *decision) place(c candidate) {
 		d.later.add(need)
 		if d.now.fits(need) {
 			d.now.add(need)
+			d.soon.out[c.unit], d.later.out[c.unit] = false, false
 			d.starts = append(d.starts, c.unit)
 			return
 		}

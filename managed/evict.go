@@ -95,12 +95,11 @@ func (d *decision) evictable(c candidate, i int) bool {
 // evictableOnce reports whether i will be evictable for a candidate that has waited for long.
 func (d *decision) evictableOnce(_ candidate, i int) bool { return !d.Units[i].Pinned }
 
-// rank orders those that hold for victims to choose from.
+// rank orders the units for victims to choose from.
 func (d *decision) rank() {
-	for i := range d.Units {
-		if d.Units[i].holds() {
-			d.cheapest = append(d.cheapest, i)
-		}
+	d.cheapest = make([]int, len(d.Units))
+	for i := range d.cheapest {
+		d.cheapest[i] = i
 	}
 	slices.SortStableFunc(d.cheapest, d.cheaper)
 	d.soonest = slices.Clone(d.cheapest)

@@ -210,14 +210,15 @@ func (s *Supervisor) refuse(u *unit, err *models.Error) {
 	}
 }
 
+// reply answers w, once.
 func (s *Supervisor) reply(w *waiter, l *Lease, err *models.Error) {
 	w.answered = true
+	a := answered{lease: l}
 	if err != nil {
 		own := *err // whoever gets it may add to it
-		w.answer <- answered{err: &own}
-		return
+		a.err = &own
 	}
-	w.answer <- answered{lease: l}
+	s.answers = append(s.answers, func() { w.answer <- a })
 }
 
 // depart answers w, whose time is over. What it wanted stays wanted for a while, for the client to

@@ -15,8 +15,8 @@ import (
 // made on what was true a moment ago: two requests would start one model twice, a stop would cut a
 // request that came in between.
 //
-// What takes time (a pull, a start, a probe, a stop) is an effect: a goroutine of its own, with
-// ends by itself, whose report is again a function for the loop. A unit has one attempt, or one
+// What takes time (a pull, a start, a probe, a stop) is an effect: a goroutine of its own, which
+// ends by itself or with its unit's life, and whose report is again a function for the loop. A unit has one attempt, or one
 // removal, at a time; reports of an earlier life of a unit are known by its epoch.
 //
 // What holds:
@@ -50,6 +50,8 @@ type Supervisor struct {
 	running  int // effects that have not reported
 	// quiet is set by what needs no decision.
 	quiet bool
+	// answers are sent when what they are about has been published.
+	answers []func()
 	wake  time.Time
 
 	engineState engineState
@@ -88,9 +90,11 @@ func (s *Supervisor) run() {
 		case <-timer.C:
 		}
 		if s.quiet {
+			s.send()
 			continue
 		}
 		s.turn()
+		s.send()
 		if wait, ok := s.untilWake(); ok {
 			timer.Reset(wait)
 		} else {
@@ -107,11 +111,21 @@ func (s *Supervisor) run() {
 		select {
 		case f := <-s.inbox:
 			f()
+			s.send()
 		case <-gone:
 			close(s.ended)
 			return
 		}
 	}
+}
+
+// send gives the answers.
+func (s *Supervisor) send() {
+	for _, answer := range s.answers {
+		answer()
+	}
+	clear(s.answers)
+	s.answers = s.answers[:0]
 }
 
 // turn does what follows from what has happened.
@@ -202,10 +216,13 @@ func (s *Supervisor) post(f func()) bool {
 	}
 }
 
-// do is like post, and returns when f has run.
+// do is like post, and returns when f has run and what follows from it has been published.
 func (s *Supervisor) do(f func()) bool {
 	done := make(chan struct{})
-	if !s.post(func() { defer close(done); f() }) {
+	if !s.post(func() {
+		f()
+		s.answers = append(s.answers, func() { close(done) })
+	}) {
 		return false
 	}
 	<-done
@@ -249,7 +266,7 @@ func (s *Supervisor) close() {
 	s.closing = true
 	for _, u := range s.units {
 		s.refuse(u, shuttingDown())
-		u.dismiss(shuttingDown())
+		s.dismiss(u, shuttingDown())
 	}
 }
 

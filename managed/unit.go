@@ -236,7 +236,7 @@ func (s *Supervisor) settle(u *unit) {
 		s.hooks.Swapped(u.spec.ID, u.roomFor)
 	}
 	u.roomFor, u.leaving, u.progress, u.oom = "", false, "", false
-	u.dismiss(nil)
+	s.dismiss(u, nil)
 	if u.next != nil {
 		s.renew(u, *u.next)
 	}
@@ -263,9 +263,9 @@ func (u *unit) forgive() {
 }
 
 // dismiss answers those who wait for the unit to be gone.
-func (u *unit) dismiss(err error) {
-	for _, c := range u.unloaders {
-		c <- err
+func (s *Supervisor) dismiss(u *unit, err error) {
+	for _, done := range u.unloaders {
+		s.answers = append(s.answers, func() { done <- err })
 	}
 	u.unloaders = nil
 }

@@ -89,7 +89,7 @@ func (s *Supervisor) relist(cancel context.CancelFunc) {
 		}
 	}
 	s.effect(func() func() {
-		ctx, done := context.WithTimeout(s.life, askTime)
+		ctx, done := context.WithTimeout(s.patience, askTime)
 		defer done()
 		list, err := s.engine.List(ctx)
 		return func() {

@@ -18,7 +18,7 @@ type ledger struct {
 	limits *limits
 	host   int
 	gpus   []int
-	groups map[string]int // members of each group
+	groups map[string]int // members of each group; nobody is of the empty one
 }
 
 // limits are Budgets with the GPUs in a fixed order.
@@ -85,7 +85,7 @@ func (l *ledger) count(d demand, sign int) {
 // fits reports whether d may be added. A budget that d takes nothing of does not matter, though it
 // be exceeded.
 func (l *ledger) fits(d demand) bool {
-	if d.group != "" && l.groups[d.group] > 0 {
+	if l.groups[d.group] > 0 {
 		return false
 	}
 	if d.host > 0 && l.limits.host > 0 && l.host+d.host > l.limits.host {

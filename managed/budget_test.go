@@ -69,8 +69,8 @@ func TestDecideKeepsToBudgets(t *testing.T) {
 		},
 		"a GPU that is named twice counts once": {
 			budgets: gpus,
-			units:   []Unit{wanted("b", fresh, gpu(8, "0", "0"))},
-			want:    Plan{Start: []string{"b"}},
+			units:   []Unit{wanted("a", fresh, gpu(4, "0", "0")), wanted("b", fresh, gpu(4, "0", "all"))},
+			want:    Plan{Start: []string{"a", "b"}},
 		},
 		"all counts on every GPU": {
 			budgets: gpus,
@@ -117,6 +117,11 @@ func TestDecideKeepsToBudgets(t *testing.T) {
 			budgets: host10,
 			units:   []Unit{running("a", host(5)), running("b", host(5), used(time.Hour), cost(30*time.Second)), wanted("c", fresh, host(5))},
 			want:    Plan{Stop: []string{"a"}, Wake: in(age)},
+		},
+		"of busy ones the quicker start goes first": {
+			budgets: host10,
+			units:   []Unit{running("a", host(5), busy), running("b", host(5), busy, cost(5*time.Second)), wanted("c", aged, host(5))},
+			want:    Plan{Drain: []string{"b"}, Wake: in(30 * time.Second)},
 		},
 		"idle ones go before busy ones": {
 			budgets: host10,
@@ -182,6 +187,59 @@ func TestDecideKeepsToBudgets(t *testing.T) {
 				wanted("c", aged, host(8)), wanted("d", fresh, host(3)),
 			},
 			want: Plan{Wake: in(age)},
+		},
+		"room is promised of who can go sooner": {
+			budgets: Budgets{HostMB: 12},
+			units: []Unit{
+				running("a", host(6), residency(61*time.Minute)), running("b", host(4), residency(time.Hour+time.Second)),
+				wanted("c", aged, host(6)), wanted("d", fresh, host(2)),
+			},
+			want: Plan{Wake: in(time.Second)},
+		},
+		"of who starts that is not known": {
+			budgets: Budgets{HostMB: 12},
+			units: []Unit{
+				running("a", host(6), state(StateStarting)), running("b", host(4), busy, residency(time.Hour+time.Second)),
+				wanted("c", aged, host(6)), wanted("d", fresh, host(2)),
+			},
+			want: Plan{Wake: in(time.Second)},
+		},
+		"what this plan starts can be promised": {
+			budgets: host10,
+			units:   []Unit{wanted("a", aged+1, group, host(2)), wanted("b", aged, group, host(8)), wanted("c", fresh, host(4))},
+			want:    Plan{Start: []string{"a"}, Wake: in(age)},
+		},
+		"room that is only promised is not there yet": {
+			budgets: host10,
+			units: []Unit{
+				running("a", host(5), group, state(StateStarting)), running("b", host(3)), running("c", host(2)),
+				wanted("d", aged, group, host(2)), wanted("e", fresh, host(4)),
+			},
+			want: Plan{Stop: []string{"b", "c"}, Wake: in(age)},
+		},
+		"it is not there for the next either": {
+			budgets: host10,
+			units: []Unit{
+				running("a", host(5), group, state(StateStarting)), running("b", host(5)),
+				wanted("d", aged, group, host(2)), wanted("e", fresh, host(3)),
+			},
+			want: Plan{Stop: []string{"b"}, Wake: in(age)},
+		},
+		"each has others stop for itself": {
+			budgets: Budgets{HostMB: 14},
+			units: []Unit{
+				running("a", host(4), group, state(StateStarting)), running("b", host(6), used(40*time.Minute)), running("c", host(4)),
+				wanted("d", aged, group), wanted("e", 2*fresh, host(6)), wanted("f", fresh, host(4)),
+			},
+			want: Plan{Stop: []string{"b", "c"}, Wake: in(time.Minute - 2*fresh)},
+		},
+		"what stops for one beside what is promised is not there for a third": {
+			budgets: Budgets{HostMB: 14},
+			units: []Unit{
+				running("a", host(4), group, state(StateStarting)), running("b", host(4)),
+				wanted("d", aged, group, host(8)), wanted("e", 2*fresh, host(4)), wanted("f", fresh, host(4)),
+			},
+			want: Plan{Stop: []string{"b"}, Wake: in(time.Minute - 2*fresh)},
 		},
 		"one whose victims must wait does not have others drain": {
 			budgets: host10,

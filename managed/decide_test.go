@@ -115,6 +115,10 @@ func TestDecide(t *testing.T) {
 			units: []Unit{wanted("a", fresh, group, priority(1)), wanted("b", aged, group)},
 			want:  Plan{Start: []string{"b"}, Wake: in(age)},
 		},
+		"so it does where it is configured first": {
+			units: []Unit{wanted("b", aged, group), wanted("a", fresh, group, priority(1))},
+			want:  Plan{Start: []string{"b"}, Wake: in(age)},
+		},
 		"of those that waited too long the oldest, whatever the priority": {
 			units: []Unit{wanted("a", aged, group, priority(1)), wanted("b", aged+1, group)},
 			want:  Plan{Start: []string{"b"}},
@@ -174,6 +178,22 @@ func TestDecide(t *testing.T) {
 			units: []Unit{running("b", group, busy, draining(fresh))},
 			want:  Plan{Admit: []string{"b"}},
 		},
+		"a drain that has no beginning cuts nobody": {
+			units: []Unit{wanted("a", aged, group), running("b", group, busy, state(StateDraining))},
+		},
+		"a busy one drains for one that is pinned": {
+			units: []Unit{wanted("a", fresh, group, pinned), running("b", group, busy)},
+			want:  Plan{Drain: []string{"b"}, Wake: in(30 * time.Second)},
+		},
+		"time changes nothing for a pinned one that waits for a start": {
+			units: []Unit{wanted("a", fresh, group, pinned), running("b", group, state(StateStarting))},
+		},
+		"time changes nothing for who waits for a pinned one": {
+			units: []Unit{wanted("a", aged, group), running("b", group, pinned, residency(2*time.Hour))},
+		},
+		"a residency is nothing to wake for when nobody waits": {
+			units: []Unit{running("b", residency(2*time.Hour))},
+		},
 		"pinned makes room for nobody": {
 			units: []Unit{wanted("a", aged, group), running("b", group, pinned)},
 		},
@@ -226,6 +246,13 @@ func TestDecide(t *testing.T) {
 		"never used: idle since it was ready": {
 			units: []Unit{running("a", ttl(time.Hour), used(2*time.Hour))},
 			want:  Plan{Stop: []string{"a"}},
+		},
+		"never used again: idle since it was ready again": {
+			units: []Unit{running("a", ttl(90*time.Minute), used(2*time.Hour))},
+			want:  Plan{Wake: in(30 * time.Minute)},
+		},
+		"who cannot be idle is nothing to wake for": {
+			units: []Unit{running("a", ttl(2*time.Hour), busy), running("c", ttl(2*time.Hour), pinned)},
 		},
 		"busy ones, waited for ones and pinned ones are not idle": {
 			units: []Unit{

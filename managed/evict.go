@@ -6,42 +6,26 @@ import (
 	"time"
 )
 
-// victims returns who must go so that c fits at all stages, in the given order of choice: all
-// members of its group, and no more of the others than it takes. ok is false when that is not
-// enough.
+// victims returns who must go so that c fits at all stages: first all that may are taken, then
+// those given back without whom it fits too, beginning with the last in order. A member of c's group
+// is never given back, as c does not fit beside it. ok is false when all together are not enough.
 func (d *decision) victims(c candidate, order []int, may func(candidate, int) bool, at ...*stage) (chosen []int, ok bool) {
-	room, held := d.room(c, at), at[0]
-	group := d.demands[c.unit].group
-	var others []int
+	room := d.room(c, at)
 	for _, i := range order {
-		switch member := group != "" && group == d.demands[i].group; {
-		case held.out[i]:
-		case !member && may(c, i):
-			others = append(others, i)
-		case member && !may(c, i):
-			return nil, false
-		case member:
+		if !at[0].out[i] && may(c, i) {
 			room.take(i)
 			chosen = append(chosen, i)
 		}
 	}
-	members := len(chosen)
-	for _, i := range others {
-		if room.fits() {
-			break
-		}
-		room.take(i)
-		chosen = append(chosen, i)
-	}
 	if !room.fits() {
 		return nil, false
 	}
-	for k := len(chosen) - 1; k >= members; k-- {
-		room.give(chosen[k])
+	for k, i := range slices.Backward(chosen) {
+		room.give(i)
 		if room.fits() {
 			chosen = slices.Delete(chosen, k, k+1)
 		} else {
-			room.take(chosen[k])
+			room.take(i)
 		}
 	}
 	return chosen, true

@@ -98,6 +98,9 @@ func (s *simulation) change(i int) {
 			c.changes = s.Now.Add(s.upTo(time.Minute))
 		}
 	case StateStopping:
+		if u.Leaving && !u.WantedSince.IsZero() {
+			u.WantedSince = s.Now // its next turn is another
+		}
 		u.State, u.Leaving, u.DrainingSince = StateStopped, false, time.Time{}
 		if u.Pinned {
 			s.want(i)

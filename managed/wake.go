@@ -48,7 +48,7 @@ func (d *decision) wakeFor(a *alarm, i int) {
 	case d.soon.out[i]:
 		a.at(d.Now, u.drainLimit())
 	default:
-		if u.idle() && u.IdleTTL > 0 && !u.Pinned {
+		if u.idle() && !u.Pinned {
 			a.at(d.Now, u.idleSince().Add(u.IdleTTL))
 		}
 		if len(d.waiting) > 0 && !u.Pinned {

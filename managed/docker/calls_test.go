@@ -49,6 +49,20 @@ func TestAnEngineThatIsNotThereIsAway(t *testing.T) {
 	}
 }
 
+func TestEachCallHasAConnectionOfItsOwn(t *testing.T) {
+	e, f := newFake(t, nil)
+	connections := 0
+	f.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.True(t, r.Close)
+		connections++
+		f.ServeHTTP(w, r)
+	})
+	for range 3 {
+		require.NoError(t, e.Ping(context.Background()))
+	}
+	require.Equal(t, 3, connections)
+}
+
 func TestCallsEndWithTheirContext(t *testing.T) {
 	for what, do := range every {
 		t.Run(what, func(t *testing.T) {

@@ -2,7 +2,9 @@ package docker
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net/http"
 	"regexp"
 	"sync"
 	"time"
@@ -68,6 +70,7 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("DOCKER_API_VERSION: %q is no version, as 1.41 is", version)
 	}
 	api, err := client.New(
+		eachItsOwn(),
 		secure,
 		client.WithHost(at.host),
 		client.WithAPIVersion(version),
@@ -80,6 +83,14 @@ func New(o Options) (*Engine, error) {
 	return &Engine{
 		api: api, host: at.host, instance: o.Instance, version: o.Version, own: ownContainer, remote: at.scheme != "unix",
 	}, nil
+}
+
+// eachItsOwn gives each call a connection of its own. An engine that shuts down takes no new ones, but
+// goes on answering on those that it has: containers that are made then cannot be removed afterwards.
+func eachItsOwn() client.Opt {
+	// A transport for HTTP/2 would have a TLS configuration, by which the client takes the engine's for HTTPS.
+	transport := &http.Transport{DisableKeepAlives: true, TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}}
+	return client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect})
 }
 
 // Ping reports whether the engine answers.

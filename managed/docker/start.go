@@ -109,7 +109,8 @@ func (e *Engine) createNamed(ctx context.Context, s managed.Spec, options client
 	return "", err
 }
 
-// freeName removes a container of this instance that has a name; errTaken: it is somebody else's.
+// freeName removes a container of this instance that has a name; errTaken: it is somebody else's, or
+// cannot be removed.
 func (e *Engine) freeName(ctx context.Context, name string) error {
 	c, err := e.api.ContainerInspect(ctx, name, client.ContainerInspectOptions{})
 	switch {
@@ -118,6 +119,8 @@ func (e *Engine) freeName(ctx context.Context, name string) error {
 	case err != nil:
 		return e.failed(ctx, "look for a container called "+name, err)
 	case c.Container.Config == nil || c.Container.Config.Labels[labelInstance] != e.instance:
+		return errTaken
+	case c.Container.State != nil && c.Container.State.Dead: // the engine could not remove it
 		return errTaken
 	}
 	return e.remove(ctx, c.Container.ID)

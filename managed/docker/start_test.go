@@ -227,6 +227,17 @@ func TestStartRemovesItsOwnOfThatName(t *testing.T) {
 	require.Equal(t, name("here", "up"), f.made("POST /containers/create")[0].query.Get("name"))
 }
 
+func TestStartLeavesANameToWhatCannotBeRemoved(t *testing.T) {
+	base := name("here", "up")
+	answers := startable("x")
+	answers["GET /containers/"+base+"/json"] = sends(`{"Id": "old", "State": {"Dead": true}, "Config": {"Labels": {"io.quadrate.instance": "here"}}}`)
+	e, f := newFake(t, answers)
+	_, err := e.Start(context.Background(), managed.Spec{ID: "up", Image: "i", ContainerPort: 80})
+	require.NoError(t, err)
+	require.Equal(t, base+"-2", f.made("POST /containers/create")[0].query.Get("name"))
+	require.Empty(t, f.made("DELETE"))
+}
+
 func TestStartCutShortRemovesWhatWasMade(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	answers := startable("x")

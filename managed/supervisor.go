@@ -52,7 +52,7 @@ type Supervisor struct {
 	quiet bool
 	// answers are sent when what they are about has been published.
 	answers []func()
-	wake  time.Time
+	wake    time.Time
 
 	engineState engineState
 	engineErr   error

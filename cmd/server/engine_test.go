@@ -88,7 +88,7 @@ func (d *dock) serve(s managed.Spec) (address string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	stop = server.Stop
+	address, stop = strings.TrimPrefix(server.URL, "http://"), server.Stop
 	if how.takes > 0 {
 		listen := server.Load()
 		var mu sync.Mutex
@@ -110,7 +110,7 @@ func (d *dock) serve(s managed.Spec) (address string, stop func(), err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.latest[s.ID] = &vessel{server, s}
-	return strings.TrimPrefix(server.URL, "http://"), stop, nil
+	return address, stop, nil
 }
 
 // serves are the options of a server of a model.

@@ -69,8 +69,8 @@ func TestDecideKeepsToBudgets(t *testing.T) {
 		},
 		"a GPU that is named twice counts once": {
 			budgets: gpus,
-			units:   []Unit{wanted("a", fresh, gpu(4, "0", "0")), wanted("b", fresh, gpu(4, "0", "all"))},
-			want:    Plan{Start: []string{"a", "b"}},
+			units:   []Unit{wanted("a", fresh, gpu(4, "0", "all")), wanted("b", fresh, gpu(4, "0", "0")), wanted("c", fresh, gpu(2, "0"))},
+			want:    Plan{Start: []string{"a", "b", "c"}},
 		},
 		"all counts on every GPU": {
 			budgets: gpus,

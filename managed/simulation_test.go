@@ -14,7 +14,7 @@ import (
 // admins, and checks after each what must hold always. Times are numbers. One schedule alone:
 // -run TestSchedules/seed=17.
 func TestSchedules(t *testing.T) {
-	schedules := uint64(3000)
+	schedules := uint64(2000)
 	if testing.Short() {
 		schedules = 300
 	}

@@ -17,6 +17,9 @@ import (
 // finitely many, none that comes later gets before it but a pinned one, and the turn of each is at
 // most a start, a residency, a drain and a stop.
 //
+// A plan carried out leaves nothing to do at that moment, but that now and then the next one takes
+// back a drain: who was promised room may find that it needs other room than before.
+//
 // One that starts again after a failure queues as if it was wanted from RetryAt on: it had its turn.
 func Decide(v View) Plan {
 	d := newDecision(v)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -340,6 +341,38 @@ func TestManagedReloadLetsRequestsEnd(t *testing.T) {
 			eventually(t, "it is gone", func() bool { return len(d.Left()) == 0 })
 		})
 	}
+}
+
+// A reload that is refused as late as can be leaves containers as they are.
+func TestManagedReloadThatCannotBePutInForce(t *testing.T) {
+	t.Parallel()
+	d := newDock(t)
+	s := managedSite(t, "", managedLine("a", "tei", "org/a", "")+managedLine("b", "tei", "org/b", ", preload: true"), routeLine("a", "a", "")+routeLine("b", "b", ""))
+	load := func() *config.Config {
+		cfg, err := config.Load(config.LoadOptions{File: s.write(), Dir: t.TempDir()})
+		require.NoError(t, err)
+		return cfg
+	}
+	cfg, next := load(), load()
+	cfg.Routing.Upstreams, cfg.Routing.Models = cfg.Routing.Upstreams[:1], cfg.Routing.Models[:1]
+	next.Routing.Models = append(next.Routing.Models, next.Routing.Models[0]) // which no file can have
+	p, err := newProgram(cfg, func() (*config.Config, error) { return next, nil }, platform{refusingLocals{errNoLocals}, d.open}, func(error) {}, io.Discard)
+	require.NoError(t, err)
+	before, settings := p.gateway.proxy.Load(), p.gateway.containers.now
+	_, err = p.gateway.reload(t.Context())
+	require.Error(t, err)
+	require.Same(t, before, p.gateway.proxy.Load())
+	require.Equal(t, settings, p.gateway.containers.now)
+	require.Len(t, p.gateway.containers.list(), 1)
+	require.Empty(t, d.Started())
+
+	next.Routing.Models = next.Routing.Models[:2]
+	_, err = p.gateway.reload(t.Context())
+	require.NoError(t, err)
+	require.Len(t, p.gateway.containers.list(), 2)
+	eventually(t, "it is started", func() bool { return slices.Equal([]string{"b"}, d.Running()) })
+	require.NoError(t, p.close())
+	require.Empty(t, d.Left())
 }
 
 // The engine and the instance are those of the start.

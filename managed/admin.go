@@ -8,8 +8,8 @@ import (
 	"github.com/quadrate-maas/quadrate/models"
 )
 
-// maxLogLines bounds Logs.
-const maxLogLines = 10_000
+// What Logs returns is bounded in lines and bytes.
+const maxLogLines, maxLogBytes = 10_000, 4 << 20
 
 // Load starts the server of id, whatever has failed before, or joins a start that is under way, and
 // returns once it serves or has failed. Its error is a *models.Error.
@@ -100,7 +100,7 @@ func (s *Supervisor) Logs(ctx context.Context, id string, lines int) (string, er
 	text, err := s.engine.Logs(ctx, box, lines)
 	switch {
 	case err == nil:
-		return text, nil
+		return clip(text, maxLogBytes), nil
 	case errors.Is(err, ErrGone):
 		return lastOf(kept, lines), nil
 	case ctx.Err() != nil:

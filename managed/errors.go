@@ -52,6 +52,8 @@ func (s *Supervisor) late(u *unit) *models.Error {
 	}
 	message := fmt.Sprintf("%q is being started (%s)", u.spec.ID, u.state)
 	switch {
+	case s.orphans > 0 && u.idle():
+		message = fmt.Sprintf("%q waits for containers of an earlier process to be removed", u.spec.ID)
 	case u.state == StateFailed && time.Now().Before(u.retryAt):
 		message = fmt.Sprintf("%q %s, and is to be started again", u.spec.ID, u.why)
 	case u.in(StateStarting, StatePulling):

@@ -97,7 +97,7 @@ func (s *Supervisor) stateOf(u *unit) (state models.State, reason string) {
 		return models.StateFailed, "its container " + u.why
 	case s.engineState == engineAway:
 		return models.StateFailed, ErrAway.Error()
-	case u.in(StatePulling, StateStarting) || len(u.waiters) > 0:
+	case u.in(StatePulling, StateStarting) || !u.wantedSince.IsZero():
 		return models.StateLoading, ""
 	}
 	return models.StateStopped, ""

@@ -73,7 +73,9 @@ func newRig(t *testing.T, behave func(managed.Spec) managedtest.Behaviour) *rig 
 	t.Cleanup(func() {
 		r.engine.ComeBack()
 		if r.s != nil {
-			_ = r.s.Close(context.Background())
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			_ = r.s.Close(ctx)
 		}
 		r.engine.Close()
 	})
@@ -609,6 +611,42 @@ func TestAdoption(t *testing.T) {
 		r.close(time.Minute)
 		require.Empty(t, r.engine.Left())
 	})
+}
+
+// stuck cannot remove one of its containers.
+type stuck struct {
+	*managedtest.Engine
+	id string
+}
+
+func (e stuck) Stop(ctx context.Context, id string, timeout time.Duration) error {
+	if id != e.id {
+		return e.Engine.Stop(ctx, id, timeout)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(30 * time.Second):
+	}
+	return errors.New("device or resource busy")
+}
+
+func TestWhatHasEndedAndCannotBeRemovedHoldsNobodyUp(t *testing.T) {
+	for name, running := range map[string]bool{"ended": false, "runs": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				gone := r.engine.Put(spec("gone"), "", running)
+				patient := with(spec("a"), func(s *managed.Spec) { s.StartWait = 2 * time.Minute })
+				r.s = managed.New(managed.Options{Settings: settings(patient), Engine: stuck{r.engine, gone.ID}, Prober: r.prober, Hooks: r.hooks()})
+				begun := time.Now()
+				r.use("a")
+				require.Equal(t, running, time.Since(begun) > 5*time.Second)
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				require.ErrorContains(t, r.s.Close(ctx), "busy")
+			})
+		})
+	}
 }
 
 func TestLeave(t *testing.T) {

@@ -53,6 +53,9 @@ func (s *Supervisor) watch() {
 
 // suspect is called when the engine did not answer somebody: the watch is to find out.
 func (s *Supervisor) suspect(err error) {
+	if s.engineState == engineAway {
+		return // it is at that
+	}
 	s.lost(err)
 	if s.rewatch != nil {
 		s.rewatch()
@@ -215,15 +218,17 @@ func (s *Supervisor) tellRemoved(c Container, why string) {
 }
 
 // discard removes a container that is no unit's. Nothing starts for as long as that takes, as its
-// memory is in use; but not for ever.
+// memory is in use, unless it has ended; but not for ever.
 func (s *Supervisor) discard(c Container, why string) {
 	s.tellRemoved(c, why)
 	timeout := 10 * time.Second
 	if u := s.byID[c.Spec]; u != nil {
 		timeout = u.spec.StopTimeout
 	}
-	waits := true
-	s.orphans++
+	waits := c.Running
+	if waits {
+		s.orphans++
+	}
 	free := func() {
 		if waits {
 			waits = false

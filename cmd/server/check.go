@@ -88,7 +88,7 @@ func checkContainers(ctx context.Context, cfg config.Routing, open engines, stdo
 	}
 	engine, err := open(cfg.Containers)
 	if err != nil {
-		return fmt.Errorf("%d upstreams are managed: %w", len(specs), err)
+		return fmt.Errorf("managed upstreams: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, engineTime)
 	defer cancel()

@@ -171,3 +171,17 @@ func TestEndOfAStartIsHeardAtOnce(t *testing.T) {
 		require.Equal(t, 7100*time.Millisecond, time.Since(begun))
 	})
 }
+
+// blind has no image, whatever is pulled.
+type blind struct{ *managedtest.Engine }
+
+func (e blind) HasImage(context.Context, string) (bool, error) { return false, nil }
+
+func TestPullThatBringsNothingIsNotRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.bootOn(blind{r.engine}, settings(spec("a")))
+		_, err := r.acquire("a")
+		require.Equal(t, `container of "a" did not start: there is no image "image", though it was pulled`, failure(t, err, models.KindUnavailable).Message)
+	})
+}

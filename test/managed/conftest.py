@@ -1,12 +1,13 @@
 """Managed containers on a real engine: DOCKER_HOST names it. `make managed-test` sets it all up."""
 
 import itertools
+import json
 import os
 import pathlib
 import subprocess
 
 import pytest
-from engine import ROOT, TEI, containers, docker, socket, until
+from engine import INSTANCE, ROOT, TEI, containers, docker, socket, until
 from gateway import MINILM, Gateway, ask
 
 # Of names of containers, networks and instances; what is left of them at the end is a fault.
@@ -19,8 +20,10 @@ def nothing_left_behind():
     assert os.environ.get("DOCKER_HOST"), "DOCKER_HOST must name the engine; `make managed-test` starts one and sets it"
     before = volumes()
     yield
+    # The names of containers that the gateway makes are its own, their instances are the tests'.
+    all_of_them = [json.loads(line) for line in docker("ps", "--all", "--no-trunc", "--format", "{{json .}}").splitlines()]
     left = {
-        "containers": docker("ps", "--all", "--filter", f"name={PREFIX}", "--format", "{{.Names}}").split(),
+        "containers": [c["Names"] for c in all_of_them if PREFIX in c["Names"] or f"{INSTANCE}={PREFIX}-" in c["Labels"]],
         "networks": docker("network", "ls", "--filter", f"name={PREFIX}", "--format", "{{.Name}}").split(),
         "volumes": sorted(volumes() - before),
     }

@@ -18,6 +18,8 @@ PROGRAM = ROOT / "bin/quadrate-gateway"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 # Models of few weights, which start in less than a second.
 SMALL, SMALLER, RERANKER = "played/bert-cls", "played/bert-mean", "played/xlmr-rerank"
+# Takes MiniLM seconds; all are different, as equal ones are computed once.
+LONG = [f"{i} is a number, and here is a text of some length. " + "And more. " * 80 for i in range(40)]
 MODELS = f"{ROOT}/var/testmodels:/models:ro"
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 40
@@ -126,11 +128,11 @@ class Gateway:
         events = [json.loads(line) for line in self.log[begun:] if line.startswith("{")]
         return [e for e in events if e.get("msg") == message]
 
-    def stop(self) -> float:
-        """Stops it as an operator does, and returns how long that took."""
+    def stop(self, status: int = 0) -> float:
+        """Stops it as an operator does, and returns how long that took; status is what it has to end with."""
         begun = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(timeout=STOP_TIMEOUT_S) == 0
+        assert self.process.wait(timeout=STOP_TIMEOUT_S) == status
         return time.monotonic() - begun
 
     def kill(self) -> None:

@@ -9,6 +9,8 @@ import pytest
 from engine import BASE, containers, docker, inspect, running, socket, until, upstream
 from gateway import MINILM, PROGRAM, SMALL, ask, managed, route, routing
 
+REFUSED = "no container can be run here: the upstream serves nobody"
+
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_the_engine_restarts(gateway, name, own_engine, how):
@@ -44,7 +46,7 @@ def test_without_a_socket_the_others_are_served(gateway, remote, name):
     print("managed:", refused, "| remote:", served)
     assert served.status == 200
     assert refused.status in (404, 503) and refused.seconds < 1
-    (said,) = gw.said("container refused: this upstream serves nobody")
+    (said,) = gw.said(REFUSED)
     print("the log at the start:", said)
     assert "/nowhere/docker.sock" in said["error"] and said["upstream"] == "small"
     assert gw.state("small") == "unavailable"
@@ -57,7 +59,7 @@ def test_in_kubernetes_managed_entries_are_refused(gateway, remote):
     gw = gateway(routing(managed("small", SMALL), other, routes=[route("small", model=SMALL), route("remote", model=MINILM)]),
                  env={"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
     assert (gw.embed("remote").status, gw.embed("small").status) in ((200, 404), (200, 503))
-    assert any("Kubernetes" in str(e) for e in gw.said("container refused: this upstream serves nobody"))
+    assert any("Kubernetes" in str(e) for e in gw.said(REFUSED))
 
 
 @pytest.mark.parametrize("own_network", [True, False], ids=["network", "bridge"])

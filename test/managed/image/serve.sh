@@ -7,6 +7,7 @@
 #   NEVER_HEALTHY=1   never serves
 #   EXIT_AT_START=N   ends with status N at once
 #   EXIT_AFTER=S      ends with status 9 after S seconds
+#   SERVED_AS=NAME    serves the model by another name
 #   OLD_VLLM=1        takes the arguments of vLLM before 0.10.1
 #   OOM_VICTIM=1      is what the kernel kills first when the container's memory runs out
 set -euo pipefail
@@ -61,7 +62,7 @@ cat >/tmp/server.yaml <<YAML
 log: {format: json, level: warn}
 server: {host: 0.0.0.0, port: $port, drain_delay: 0s}
 files: {routing: '', auth: '', rate_limits: ''}
-models: [{name: '$model', path: '$folder', tasks: [$tasks]}]
+models: [{name: '${SERVED_AS:-$model}', path: '$folder', tasks: [$tasks]}]
 YAML
 echo "played $kind: serving $model on port $port"
 [ -n "${EXIT_AFTER:-}" ] || exec /usr/local/bin/quadrate -config /tmp/server.yaml

@@ -20,7 +20,7 @@ import (
 // TestSupervisorSchedules has clients ask for hours, in every other schedule while containers and
 // the engine fail and admins meddle. One alone: -run TestSupervisorSchedules/seed=17.
 func TestSupervisorSchedules(t *testing.T) {
-	schedules := uint64(150)
+	schedules := uint64(60)
 	if testing.Short() {
 		schedules = 20
 	}

@@ -147,6 +147,7 @@ func (s *Supervisor) giveUp(w *waiter, cause *models.Error) answered {
 func (s *Supervisor) enter(w *waiter) {
 	u := s.byID[w.id]
 	if err := s.refusal(u, w); err != nil {
+		s.quiet = !w.load // a load has forgiven failures
 		s.reply(w, nil, err)
 		return
 	}

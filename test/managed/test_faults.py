@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 
+import pytest
 from engine import BASE, containers, docker, inspect, running, until
 from gateway import LONG, MINILM, SMALL, managed, routing
 
@@ -179,6 +180,22 @@ def test_an_image_that_is_not_there(gateway, name):
     assert "quadrate-played:absent" in never.error["message"] and "pull" in never.error["message"]
     assert "127.0.0.1:9/nobody/none:1" in nowhere.error["message"]
     assert containers(name) == []
+
+
+def test_a_gpu_that_is_not_there(gateway, name):
+    if "nvidia" in docker("info", "--format", "{{json .Runtimes}}"):
+        pytest.skip("the engine has GPUs")
+    gw = gateway(routing(managed("gpu", SMALL, gpus="0")))
+    refused = gw.embed("gpu")
+    print(refused)
+    assert refused.status == 503 and "NVIDIA Container Toolkit" in refused.error["message"] and containers(name) == []
+
+
+def test_a_network_that_is_not_there(gateway, name):
+    gw = gateway(routing(managed("small", SMALL, network=f"{name}-absent")))
+    refused = gw.embed("small")
+    print(refused)
+    assert refused.status == 503 and f"{name}-absent" in refused.error["message"] and containers(name) == []
 
 
 def test_a_port_that_is_taken(gateway, name):

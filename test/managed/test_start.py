@@ -1,11 +1,13 @@
 """A model starts when it is first asked for, and answers what it answers when it is asked directly."""
 
 import base64
+import concurrent.futures
 import json
 
 import numpy
-from engine import OLD_VLLM, ROOT, TEI, VLLM, containers, running, until, upstream
-from gateway import MINILM, RERANKER, SMALL, ask, managed, route, routing
+import pytest
+from engine import OLD_VLLM, ROOT, TEI, VLLM, containers, docker, running, until, upstream
+from gateway import MINILM, MODELS, RERANKER, SMALL, ask, managed, route, routing
 
 TOLERANCE = 1e-5  # between unit vectors, fp32 on the CPU
 
@@ -151,6 +153,48 @@ def test_the_engines_socket_is_kept_from_containers(gateway):
     print(wrong)
     assert wrong.status >= 400 and "docker.sock" in json.dumps(wrong.body)
     assert gw.embed("small").status == 200
+
+
+def test_unloaded_while_it_starts(gateway, name):
+    """Nobody who waits loses by it: for them it starts again."""
+    gw = gateway(routing(managed("idle", SMALL, env={"START_DELAY": 3}, preload=True), managed("wanted", SMALL, env={"START_DELAY": 3})))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(gw.embed, "wanted")
+        first = until(lambda: (c := running(name))[1:] and c, 10, "the containers are there")
+        unloaded = gw.all([lambda: gw.unload("idle"), lambda: gw.unload("wanted")])
+        print("unloaded:", *unloaded, "| who waited:", waiting.result())
+    assert [a.status for a in unloaded] == [200, 200] and max(a.seconds for a in unloaded) < 3
+    assert waiting.result().status == 200
+    (second,) = running(name)
+    assert upstream(second) == "wanted" and second["Id"] not in [c["Id"] for c in first]
+    assert gw.state("idle") == "stopped"
+
+
+def test_who_leaves_is_not_waited_for(gateway, name):
+    """The start goes on: whoever comes back finds it."""
+    gw = gateway(routing(managed("slow", SMALL, env={"START_DELAY": 3})))
+    with pytest.raises(TimeoutError):
+        gw.embed("slow", timeout=1)
+    until(lambda: gw.container("slow")["waiting"] == 0, 3, "nobody is counted as waiting")
+    assert gw.container("slow")["state"] == "starting"
+    until(lambda: gw.state("slow") == "ready", 10, "it serves all the same")
+    assert gw.embed("slow").seconds < 1 and len(running(name)) == 1
+
+
+def test_a_volume_outlives_its_containers(gateway, name):
+    gw = gateway(routing(managed("small", SMALL, volumes=[MODELS, f"{name}-cache:/data"])))
+    try:
+        assert gw.embed("small").status == 200
+        (first,) = running(name)
+        docker("exec", "--user", "0", first["Id"], "sh", "-c", "echo weights >/data/file")
+        assert gw.unload("small").status == 200
+        assert gw.embed("small").status == 200
+        (second,) = running(name)
+        assert second["Id"] != first["Id"] and docker("exec", second["Id"], "cat", "/data/file") == "weights"
+        assert sorted((m["Type"], m["Destination"]) for m in second["Mounts"]) == [("bind", "/models"), ("volume", "/data")]
+    finally:
+        gw.stop()
+        docker("volume", "rm", f"{name}-cache")
 
 
 def test_an_admin_may_load_many_at_once(gateway, name):

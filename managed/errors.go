@@ -56,6 +56,8 @@ func (s *Supervisor) late(u *unit) *models.Error {
 		message = fmt.Sprintf("%q waits for containers of an earlier process to be removed", u.spec.ID)
 	case u.state == StateFailed && time.Now().Before(u.retryAt):
 		message = fmt.Sprintf("%q %s, and is to be started again", u.spec.ID, u.why)
+	case u.looking:
+		message = fmt.Sprintf("%q is being started (its image is looked for)", u.spec.ID)
 	case u.in(StateStarting, StatePulling):
 		message = fmt.Sprintf("%q is being started (%s, %d s so far)", u.spec.ID, u.state, int(time.Since(u.begunAt).Seconds()))
 	case u.idle():

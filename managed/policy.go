@@ -54,11 +54,11 @@ type Unit struct {
 
 // Plan is what to do now, by ID. What is not named stays as it is; nothing is named twice.
 //
-// A start whose image is not there becomes a pull. A unit in StatePulling is passed over: it holds
-// nothing and has nothing kept for it, so nobody stops for it before the image is there. Then it is
-// stopped again, with the WantedSince that it had, and gets its turn.
+// A unit in StatePulling is passed over: it holds nothing and has nothing kept for it, so nobody
+// stops for it before its image is there. Then it is stopped again, with the WantedSince that it had,
+// and gets its turn. So it is with one whose image is still being looked for.
 type Plan struct {
-	// Start begins a start, or the pull before it: there is room.
+	// Start begins a start: there is room.
 	Start []string
 	// Drain lets nobody in any more; Stop stops a container, whatever is in flight, also one that
 	// is Leaving while it starts; Admit lets requests in again to one that drains, as nobody needs

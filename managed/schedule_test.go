@@ -259,7 +259,9 @@ func (d *schedule) trouble(until time.Time) {
 	for time.Now().Before(until) {
 		time.Sleep(d.upTo(2 * time.Minute))
 		id := d.settings.Specs[d.below(len(d.settings.Specs))].ID
-		switch d.below(8) {
+		switch d.below(9) {
+		case 8:
+			d.engine.Absent("image", d.upTo(10*time.Second), nil) // removed by hand
 		case 0:
 			d.engine.Crash(id, 1, false)
 		case 1:

@@ -19,8 +19,6 @@ const (
 
 // outcome is what has become of a start, or of an adoption.
 type outcome struct {
-	// absent: the image is not there.
-	absent bool
 	// box is the container that was made; none: empty. last is how it was at the end.
 	box, last Container
 	// deadGone: the container of an earlier life has been removed.
@@ -35,7 +33,6 @@ type outcome struct {
 // begin starts a unit that has no container.
 func (s *Supervisor) begin(u *unit) {
 	ctx := s.newLife(u)
-	u.refuses, u.retryAt = false, time.Time{}
 	s.to(u, StateStarting, "")
 	spec, epoch, dead := u.spec, u.epoch, u.dead
 	s.effect(func() func() {
@@ -52,10 +49,12 @@ func (s *Supervisor) begin(u *unit) {
 
 // newLife returns the context of the effects of another life of u.
 func (s *Supervisor) newLife(u *unit) context.Context {
+	u.cancel(errEnded)
 	ctx, cancel := context.WithCancelCause(s.life)
 	u.cancel = cancel
 	u.epoch++
 	u.attempt, u.begunAt, u.oom = true, time.Now(), false
+	u.refuses, u.retryAt = false, time.Time{}
 	return ctx
 }
 
@@ -66,14 +65,6 @@ func (s *Supervisor) start(ctx context.Context, spec Spec, dead string, made fun
 			return o
 		}
 		o.deadGone = true
-	}
-	o.err = s.briefly(ctx, func(ctx context.Context) error {
-		has, err := s.engine.HasImage(ctx, spec.Image)
-		o.absent = err == nil && !has
-		return err
-	})
-	if o.err != nil || o.absent {
-		return o
 	}
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, spec.StartTimeout)
@@ -181,10 +172,8 @@ func (s *Supervisor) started(u *unit, o outcome) {
 	switch {
 	case u.state == StateStopping:
 		s.remove(u)
-	case o.absent:
-		s.absent(u)
 	case o.err == nil:
-		u.pulled = false
+		u.imageMissed = false
 		u.starts++
 		u.loadCost = o.took
 		s.tellStarted(u, o.took, nil)
@@ -193,6 +182,8 @@ func (s *Supervisor) started(u *unit, o outcome) {
 		s.suspect(o.err)
 		s.to(u, StateStopping, "")
 		s.remove(u)
+	case errors.Is(o.err, ErrNoImage):
+		s.noImage(u, o)
 	default:
 		s.failed(u, o)
 	}
@@ -230,8 +221,6 @@ func (s *Supervisor) failed(u *unit, o outcome) {
 		why = "it " + why
 	case errors.Is(o.err, context.DeadlineExceeded):
 		why = fmt.Sprintf("it did not serve within %v (start_timeout)%s", u.spec.StartTimeout, lastSaid(o.err))
-	case errors.Is(o.err, ErrNoImage):
-		why = fmt.Sprintf("there is no image %q", u.spec.Image)
 	}
 	s.failStart(u, why, o)
 }
@@ -247,7 +236,6 @@ func lastSaid(err error) string {
 
 func (s *Supervisor) failStart(u *unit, why string, o outcome) {
 	why = "did not start: " + why
-	u.pulled = false
 	s.tellStarted(u, time.Since(u.begunAt), errors.New(why))
 	s.to(u, StateStopping, why)
 	if o.lines != "" {
@@ -259,54 +247,4 @@ func (s *Supervisor) failStart(u *unit, why string, o outcome) {
 		u.dead, u.box = u.box.ID, Container{}
 	}
 	s.remove(u)
-}
-
-// absent pulls the image, where that is allowed.
-func (s *Supervisor) absent(u *unit) {
-	switch {
-	case u.spec.Pull == PullNever:
-		s.failStart(u, fmt.Sprintf("there is no image %q, and pull is never", u.spec.Image), outcome{})
-	case u.pulled:
-		s.failStart(u, fmt.Sprintf("there is no image %q, though it was pulled", u.spec.Image), outcome{})
-	default:
-		s.pull(u)
-	}
-}
-
-// pull fetches the image. Its unit holds nothing meanwhile, and queues for a start afterwards.
-func (s *Supervisor) pull(u *unit) {
-	ctx := s.newLife(u)
-	s.to(u, StatePulling, "")
-	image, timeout, epoch := u.spec.Image, u.spec.PullTimeout, u.epoch
-	s.effect(func() func() {
-		ctx, cancel := context.WithTimeout(ctx, timeout)
-		defer cancel()
-		err := s.engine.Pull(ctx, image, func(progress string) {
-			s.post(func() {
-				if u.epoch == epoch {
-					u.progress = clip(clean(progress), wordsBytes)
-				}
-			})
-		})
-		return func() { s.pulled(u, err) }
-	})
-}
-
-func (s *Supervisor) pulled(u *unit, err error) {
-	u.attempt, u.progress = false, ""
-	u.cancel(errEnded)
-	switch {
-	case u.state == StateStopping:
-		s.remove(u)
-	case err == nil:
-		u.pulled = true
-		s.to(u, StateStopped, "its image has been pulled")
-	case errors.Is(err, ErrAway):
-		s.suspect(err)
-		s.to(u, StateStopped, "")
-	case errors.Is(err, context.DeadlineExceeded):
-		s.failStart(u, fmt.Sprintf("image %q was not pulled within %v (pull_timeout)", u.spec.Image, u.spec.PullTimeout), outcome{})
-	default:
-		s.failStart(u, fmt.Sprintf("image %q could not be pulled: %s", u.spec.Image, words(err)), outcome{})
-	}
 }

@@ -36,12 +36,12 @@ type Supervisor struct {
 	index atomic.Pointer[index]
 	tasks sync.WaitGroup
 
-	// life ends when everything else has; patience when those who stop containers are to try but
-	// once more.
-	life, patience         context.Context
-	endLife, endPatience   context.CancelFunc
-	closing, hurried, over bool
-	unstopped              []error // written by the loop, read when it has ended
+	// life ends when everything else has; open when the supervisor is to close; patience when those
+	// who stop containers are to try but once more.
+	life, open, patience          context.Context
+	endLife, endOpen, endPatience context.CancelFunc
+	closing, hurried, over        bool
+	unstopped                     []error // written by the loop, read when it has ended
 
 	// What follows is the loop's alone.
 	settings Settings
@@ -68,6 +68,7 @@ func New(o Options) *Supervisor {
 		inbox: make(chan func()), ended: make(chan struct{}), byID: map[string]*unit{},
 	}
 	s.life, s.endLife = context.WithCancel(context.Background())
+	s.open, s.endOpen = context.WithCancel(s.life)
 	s.patience, s.endPatience = context.WithCancel(s.life)
 	s.apply(o.Settings)
 	s.publish()
@@ -148,6 +149,7 @@ func (s *Supervisor) turn() {
 // a unit on, so their number is bounded; the bound here is for a policy that errs.
 func (s *Supervisor) decide(now time.Time) {
 	for range 4*len(s.units) + 1 {
+		s.lookForImages(now)
 		plan := Decide(s.view(now))
 		s.wake = plan.Wake
 		if !s.carryOut(plan) {
@@ -181,7 +183,7 @@ func (s *Supervisor) carryOut(plan Plan) bool {
 func (s *Supervisor) view(now time.Time) View {
 	v := View{Now: now, Budgets: s.settings.Budgets, MaxWait: s.settings.MaxWait, Units: make([]Unit, len(s.units))}
 	for i, u := range s.units {
-		v.Units[i] = u.view()
+		v.Units[i] = u.view(now)
 	}
 	return v
 }
@@ -264,6 +266,7 @@ func (s *Supervisor) close() {
 		return
 	}
 	s.closing = true
+	s.endOpen()
 	for _, u := range s.units {
 		s.refuse(u, shuttingDown())
 		s.dismiss(u, shuttingDown())

@@ -29,8 +29,9 @@ type unit struct {
 	cancel context.CancelCauseFunc
 	// attempt: a start, an adoption or a pull has not reported yet.
 	attempt bool
-	// pulled: its image has just been pulled.
-	pulled bool
+	// hasImage: its image is known to be there; looking: that is being found out; imageMissed: the
+	// last start did not find it.
+	hasImage, looking, imageMissed bool
 	// box is its container, dead the ID of an earlier one that is kept for its logs.
 	box     Container
 	dead    string
@@ -112,8 +113,9 @@ func (u *unit) wanted() bool {
 	return len(u.waiters) > 0 || !u.wantUntil.IsZero() || u.preload || pinned
 }
 
-func (u *unit) view() Unit {
-	return Unit{
+// view is u as the policy is to see it at a time.
+func (u *unit) view(now time.Time) Unit {
+	v := Unit{
 		ID: u.spec.ID, Group: u.spec.Group, Priority: u.spec.Priority, Pinned: u.spec.Pinned,
 		MemoryMB: u.spec.MemoryMB, GPUMemoryMB: u.spec.GPUMemoryMB, GPUs: u.spec.GPUs,
 		IdleTTL: u.spec.IdleTTL, MinResidency: u.spec.MinResidency, DrainTimeout: u.spec.DrainTimeout,
@@ -121,6 +123,10 @@ func (u *unit) view() Unit {
 		ReadySince: u.readySince, DrainingSince: u.drainingSince, LastUsed: u.lastUsed, RetryAt: u.retryAt,
 		LoadCost: u.loadCost, Leaving: u.leaving,
 	}
+	if u.needsImage(now) { // there may be a pull first
+		v.State = StatePulling
+	}
+	return v
 }
 
 // to changes the state.
@@ -236,6 +242,7 @@ func (s *Supervisor) settle(u *unit) {
 		s.hooks.Swapped(u.spec.ID, u.roomFor)
 	}
 	u.roomFor, u.leaving, u.progress, u.oom = "", false, "", false
+	u.cancel(errEnded)
 	s.dismiss(u, nil)
 	if u.next != nil {
 		s.renew(u, *u.next)
@@ -252,6 +259,7 @@ func (s *Supervisor) settle(u *unit) {
 
 // renew gives another spec to a unit that has no container. What failed may be mended by it.
 func (s *Supervisor) renew(u *unit, spec Spec) {
+	u.hasImage = u.hasImage && spec.Image == u.spec.Image
 	u.spec, u.hash, u.next = spec, spec.Hash(), nil
 	u.loadCost = 0
 	u.forgive()
@@ -300,11 +308,15 @@ func (s *Supervisor) bury(u *unit) bool {
 	return true
 }
 
+func (u *unit) demand(limits *limits) demand {
+	v := u.view(time.Time{})
+	return limits.demand(&v)
+}
+
 // collide reports whether b has more room when a is gone.
 func (s *Supervisor) collide(a, b *unit) bool {
 	limits := newLimits(s.settings.Budgets)
-	va, vb := a.view(), b.view()
-	x, y := limits.demand(&va), limits.demand(&vb)
+	x, y := a.demand(limits), b.demand(limits)
 	return x.group != "" && x.group == y.group ||
 		limits.host > 0 && x.host > 0 && y.host > 0 ||
 		slices.ContainsFunc(x.devices, func(gpu int) bool { return slices.Contains(y.devices, gpu) })

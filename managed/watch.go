@@ -72,11 +72,11 @@ func (s *Supervisor) lost(err error) {
 	if s.hooks.Engine != nil {
 		s.hooks.Engine(err)
 	}
-	if !first {
-		return
-	}
 	for _, u := range s.units {
-		s.refuse(u, s.away(u.spec.ID))
+		u.hasImage = false
+		if first {
+			s.refuse(u, s.away(u.spec.ID))
+		}
 	}
 }
 
@@ -165,11 +165,11 @@ func (s *Supervisor) unfit(c Container) string {
 	limits := newLimits(s.settings.Budgets)
 	room := newLedger(limits)
 	for _, other := range s.units {
-		if v := other.view(); v.holds() {
-			room.add(limits.demand(&v))
+		if other.holds() {
+			room.add(other.demand(limits))
 		}
 	}
-	if v := u.view(); !room.fits(limits.demand(&v)) {
+	if !room.fits(u.demand(limits)) {
 		return "there is no room for it beside the others"
 	}
 	return ""

@@ -172,16 +172,33 @@ func TestEndOfAStartIsHeardAtOnce(t *testing.T) {
 	})
 }
 
-// blind has no image, whatever is pulled.
-type blind struct{ *managedtest.Engine }
+// blind starts nothing for want of an image, whatever it says.
+type blind struct {
+	*managedtest.Engine
+	asked atomic.Int64
+}
 
-func (e blind) HasImage(context.Context, string) (bool, error) { return false, nil }
+func (e *blind) HasImage(context.Context, string) (bool, error) {
+	e.asked.Add(1)
+	return true, nil
+}
 
-func TestPullThatBringsNothingIsNotRepeated(t *testing.T) {
+func (e *blind) Start(context.Context, managed.Spec) (managed.Container, error) {
+	return managed.Container{}, managed.ErrNoImage
+}
+
+func TestImageThatIsThereAndIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
-		r.bootOn(blind{r.engine}, settings(spec("a")))
-		_, err := r.acquire("a")
-		require.Equal(t, `container of "a" did not start: there is no image "image", though it was pulled`, failure(t, err, models.KindUnavailable).Message)
+		e := &blind{Engine: r.engine}
+		r.bootOn(e, settings(spec("a")))
+		for n := range 3 {
+			_, err := r.acquire("a")
+			e := failure(t, err, models.KindUnavailable)
+			require.Equal(t, `container of "a" did not start: there is no image "image", though the engine said that there is`, e.Message)
+			require.Equal(t, time.Second<<n, e.RetryAfter)
+			time.Sleep(e.RetryAfter)
+		}
+		require.EqualValues(t, 6, e.asked.Load(), "twice for each")
 	})
 }

@@ -158,6 +158,8 @@ func (s *Supervisor) enter(w *waiter) {
 		return
 	}
 	u.waiters = append(u.waiters, w)
+	s.soon = !u.wantedSince.IsZero()
+	s.show(u)
 }
 
 // refusal is why w may not even wait; nil: it may.
@@ -226,6 +228,7 @@ func (s *Supervisor) reply(w *waiter, l *Lease, err *models.Error) {
 // find it when it comes back.
 func (s *Supervisor) depart(w *waiter, cause *models.Error) {
 	if w.answered {
+		s.quiet = true
 		return
 	}
 	u := s.byID[w.id]
@@ -236,6 +239,8 @@ func (s *Supervisor) depart(w *waiter, cause *models.Error) {
 	if cause == nil {
 		cause = s.late(u)
 	}
+	s.soon = true
+	s.show(u)
 	s.reply(w, nil, cause)
 }
 
@@ -247,6 +252,6 @@ func (s *Supervisor) release(l *Lease) {
 	}
 	delete(u.leases, l)
 	u.lastUsed = time.Now()
-	s.quiet = len(u.leases) > 0
+	s.quiet, s.soon = len(u.leases) > 0, u.state == StateReady
 	s.show(u)
 }

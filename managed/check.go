@@ -85,6 +85,7 @@ func (s *Supervisor) checked(u *unit, found checked) {
 // confirm looks whether the container of a lease still runs, and then closes done.
 func (s *Supervisor) confirm(l *Lease, done chan struct{}) {
 	u := l.u
+	s.quiet = true
 	if _, held := u.leases[l]; !held || !u.in(StateReady, StateDraining) {
 		close(done)
 		return
@@ -99,6 +100,8 @@ func (s *Supervisor) confirm(l *Lease, done chan struct{}) {
 		return func() {
 			if looked && !c.Running && u.epoch == epoch && u.in(StateReady, StateDraining) {
 				s.fell(u)
+			} else {
+				s.quiet = true
 			}
 			for _, done := range u.confirming {
 				close(done)

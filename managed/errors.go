@@ -62,12 +62,22 @@ func (s *Supervisor) late(u *unit) *models.Error {
 		message = fmt.Sprintf("%q is being started (%s, %d s so far)", u.spec.ID, u.state, int(time.Since(u.begunAt).Seconds()))
 	case u.idle():
 		if names := s.inTheWay(u); len(names) > 0 {
-			message = fmt.Sprintf("%q waits for room, which %s %s", u.spec.ID, strings.Join(names, ", "), plural(len(names), "holds", "hold"))
+			message = fmt.Sprintf("%q waits for room, which %s %s", u.spec.ID, listed(names), plural(len(names), "holds", "hold"))
 		}
 	case u.in(StateStopping, StateDraining):
 		message = fmt.Sprintf("%q is being stopped (%s), and starts again then", u.spec.ID, u.state)
 	}
 	return models.Errorf(models.KindLoading, "%s", message).By(u.spec.ID).After(u.retryAfter())
+}
+
+// maxListed is how many names an error has.
+const maxListed = 5
+
+func listed(names []string) string {
+	if more := len(names) - maxListed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxListed], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 func plural(n int, one, many string) string {

@@ -27,7 +27,10 @@ func (s *Supervisor) strike(u *unit, why, lines string, inStart bool) {
 	for len(u.failures) > 0 && now.Sub(u.failures[0]) >= breakWindow {
 		u.failures = u.failures[1:]
 	}
-	u.why, u.lines, u.refuses = why, lines, inStart
+	u.why, u.lines, u.refuses = u.spec.Conceal(why), u.spec.Conceal(lines), inStart
+	if s.hooks.Failed != nil {
+		s.hooks.Failed(u.spec.ID, u.why, u.lines)
+	}
 	u.retryAt = now.Add(backoff(u.row))
 	if n := len(u.failures); n >= breakAfter {
 		u.refuses = true

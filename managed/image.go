@@ -88,6 +88,9 @@ func (s *Supervisor) pull(u *unit) {
 				if u.epoch == epoch {
 					u.progress = clip(clean(progress), wordsBytes)
 					s.show(u)
+					if s.hooks.Pulling != nil {
+						s.hooks.Pulling(u.spec.ID, u.progress)
+					}
 				}
 			})
 		})

@@ -39,6 +39,7 @@ func TestPullMakesNobodyStop(t *testing.T) {
 		wg.Wait()
 		require.Equal(t, []string{"a", "c", "b"}, r.engine.Started())
 		require.Equal(t, []string{"swapped a for c", "swapped c for b"}, r.heard("swapped"))
+		require.Equal(t, []string{"b progress pulling other"}, r.heard("progress"))
 	})
 }
 

@@ -12,7 +12,7 @@ func (s *Supervisor) Apply(o Settings) {
 }
 
 func (s *Supervisor) apply(o Settings) {
-	s.settings = o
+	s.settings, s.limits = o, newLimits(o.Budgets)
 	before := s.units
 	s.units = make([]*unit, 0, len(o.Specs))
 	configured := make(map[string]bool, len(o.Specs))

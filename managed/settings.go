@@ -32,6 +32,11 @@ type Hooks struct {
 	Located func(id, address string)
 	// Started is told of each start that ended: how long it took, and nil or why it failed.
 	Started func(id string, took time.Duration, err error)
+	// Failed is told of each start that failed, and of each server that ended, or stopped serving, by
+	// itself: why, and the last lines that it wrote, empty where they cannot be had.
+	Failed func(id, why, lines string)
+	// Pulling is told now and then how far the pull of an image is.
+	Pulling func(id, progress string)
 	// Swapped is told that a server was stopped to make room for another.
 	Swapped func(from, to string)
 	// Crashed is told of a server that ended, or stopped serving, by itself: reason is exit, oom

@@ -235,7 +235,7 @@ func lastSaid(err error) string {
 }
 
 func (s *Supervisor) failStart(u *unit, why string, o outcome) {
-	why = "did not start: " + why
+	why = u.spec.Conceal("did not start: " + why)
 	s.tellStarted(u, time.Since(u.begunAt), errors.New(why))
 	s.to(u, StateStopping, why)
 	if o.lines != "" {

@@ -45,11 +45,15 @@ type Supervisor struct {
 
 	// What follows is the loop's alone.
 	settings Settings
+	limits   *limits // the settings' budgets
 	units    []*unit
 	byID     map[string]*unit
 	running  int // effects that have not reported
-	// quiet is set by what needs no decision.
-	quiet bool
+	// quiet is set by what needs no decision, soon by what is followed by one in turnEvery at most.
+	quiet, soon bool
+	// turned is when the last decision was made, alarm when the loop wakes by itself; zero: it does
+	// not.
+	turned, alarm time.Time
 	// answers are sent when what they are about has been published.
 	answers []func()
 	wake    time.Time
@@ -79,27 +83,37 @@ func New(o Options) *Supervisor {
 	return s
 }
 
+// turnEvery is how often it is decided what to do for what happens at the rate of requests. A
+// decision looks at all units, which takes as long as a hundred requests do.
+const turnEvery = 10 * time.Millisecond
+
 // run is the loop. It ends when everything has been closed and no effect runs.
 func (s *Supervisor) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for !s.over {
-		s.quiet = false
+		s.quiet, s.soon = false, false
 		select {
 		case f := <-s.inbox:
 			f()
 		case <-timer.C:
 		}
-		if s.quiet {
-			s.send()
-			continue
+		before := s.alarm
+		switch {
+		case s.quiet && !s.closing:
+		case s.soon && !s.closing && time.Since(s.turned) < turnEvery:
+			s.alarm = earlier(s.alarm, s.turned.Add(turnEvery))
+		default:
+			s.turn()
+			s.alarm = s.nextWake()
+			before = time.Time{}
 		}
-		s.turn()
 		s.send()
-		if wait, ok := s.untilWake(); ok {
-			timer.Reset(wait)
-		} else {
+		switch {
+		case s.alarm.IsZero():
 			timer.Stop()
+		case !s.alarm.Equal(before):
+			timer.Reset(max(time.Until(s.alarm), time.Millisecond))
 		}
 	}
 	s.endLife()
@@ -132,6 +146,7 @@ func (s *Supervisor) send() {
 // turn does what follows from what has happened.
 func (s *Supervisor) turn() {
 	now := time.Now()
+	s.turned = now
 	for _, u := range s.units {
 		u.refreshWant(now)
 	}
@@ -188,16 +203,13 @@ func (s *Supervisor) view(now time.Time) View {
 	return v
 }
 
-// untilWake is how long the loop may sleep; false: until something happens.
-func (s *Supervisor) untilWake() (time.Duration, bool) {
+// nextWake is when to decide again though nothing has happened; zero: no need.
+func (s *Supervisor) nextWake() time.Time {
 	next := s.wake
 	for _, u := range s.units {
 		next = earlier(next, u.wantUntil)
 	}
-	if next.IsZero() {
-		return 0, false
-	}
-	return max(time.Until(next), time.Millisecond), true
+	return next
 }
 
 // earlier ignores zero times.

@@ -103,6 +103,8 @@ func (r *rig) hooks() managed.Hooks {
 		Changed: func(id string, from, to managed.State, _ string) { say("%s %s>%s", id, from, to) },
 		Located: func(id, address string) { say("%s located %t", id, address != "") },
 		Started: func(id string, _ time.Duration, err error) { say("%s started %t", id, err == nil) },
+		Failed:  func(id, why, lines string) { say("%s failed %s [%s]", id, why, lines) },
+		Pulling: func(id, progress string) { say("%s progress %s", id, progress) },
 		Swapped: func(from, to string) { say("swapped %s for %s", from, to) },
 		Crashed: func(id, reason string) { say("%s crashed %s", id, reason) },
 		Engine:  func(err error) { say("engine %t", err == nil) },
@@ -325,6 +327,9 @@ func TestStartFails(t *testing.T) {
 				require.True(t, strings.HasPrefix(e.Message, c.want), e.Message)
 				require.LessOrEqual(t, len(r.engine.Started()), 1)
 				require.Equal(t, []string{"a started false"}, r.heard("started"))
+				told := r.heard("a failed ")
+				require.Len(t, told, 1)
+				require.Equal(t, c.tail || c.goes.Logs != "", strings.Contains(told[0], "luck") || strings.Contains(told[0], "[waiting]"), told)
 				if c.tail {
 					text, err := r.s.Logs(context.Background(), "a", 1)
 					require.NoError(t, err)

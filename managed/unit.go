@@ -225,7 +225,7 @@ func (s *Supervisor) remove(u *unit) {
 				u.tail = lines
 			}
 			if u.why != "" && u.lines == "" {
-				u.lines = tail(lines)
+				u.lines = u.spec.Conceal(tail(lines))
 			}
 			if err != nil {
 				s.unstopped = append(s.unstopped, err)
@@ -308,16 +308,15 @@ func (s *Supervisor) bury(u *unit) bool {
 	return true
 }
 
-func (u *unit) demand(limits *limits) demand {
-	v := u.view(time.Time{})
-	return limits.demand(&v)
-}
-
 // collide reports whether b has more room when a is gone.
 func (s *Supervisor) collide(a, b *unit) bool {
-	limits := newLimits(s.settings.Budgets)
-	x, y := a.demand(limits), b.demand(limits)
+	x, y := s.demand(a), s.demand(b)
 	return x.group != "" && x.group == y.group ||
-		limits.host > 0 && x.host > 0 && y.host > 0 ||
+		s.limits.host > 0 && x.host > 0 && y.host > 0 ||
 		slices.ContainsFunc(x.devices, func(gpu int) bool { return slices.Contains(y.devices, gpu) })
+}
+
+// demand is what u takes of the budgets.
+func (s *Supervisor) demand(u *unit) demand {
+	return s.limits.demand(&Unit{Group: u.spec.Group, MemoryMB: u.spec.MemoryMB, GPUMemoryMB: u.spec.GPUMemoryMB, GPUs: u.spec.GPUs})
 }

@@ -162,14 +162,13 @@ func (s *Supervisor) unfit(c Container) string {
 	case !u.idle() || u.box.ID != "":
 		return "there is another of its upstream"
 	}
-	limits := newLimits(s.settings.Budgets)
-	room := newLedger(limits)
+	room := newLedger(s.limits)
 	for _, other := range s.units {
 		if other.holds() {
-			room.add(other.demand(limits))
+			room.add(s.demand(other))
 		}
 	}
-	if !room.fits(u.demand(limits)) {
+	if !room.fits(s.demand(u)) {
 		return "there is no room for it beside the others"
 	}
 	return ""

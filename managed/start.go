@@ -194,6 +194,9 @@ func (s *Supervisor) serve(u *unit, reason string) {
 	now := time.Now()
 	u.address, u.readySince, u.started = u.box.Address, now, now
 	u.preload, u.halted, u.misses = false, false, 0
+	if !u.leaving { // who is told to come back finds it, or asks anew
+		u.wantUntil, u.wantedSince = time.Time{}, time.Time{}
+	}
 	u.why, u.lines, u.tail = "", "", ""
 	s.to(u, StateReady, reason)
 	s.show(u)

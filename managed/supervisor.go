@@ -61,7 +61,9 @@ type Supervisor struct {
 	engineState engineState
 	engineErr   error
 	booted      bool
-	orphans     int // containers being removed that are no unit's
+	orphans     int // containers being removed that are no unit's, and may still take memory
+	// ending are the IDs of containers that are being removed, and are no unit's box.
+	ending map[string]bool
 	rewatch     context.CancelFunc
 }
 
@@ -69,7 +71,7 @@ type Supervisor struct {
 func New(o Options) *Supervisor {
 	s := &Supervisor{
 		engine: o.Engine, prober: o.Prober, hooks: o.Hooks, refused: o.Refused,
-		inbox: make(chan func()), ended: make(chan struct{}), byID: map[string]*unit{},
+		inbox: make(chan func()), ended: make(chan struct{}), byID: map[string]*unit{}, ending: map[string]bool{},
 	}
 	s.life, s.endLife = context.WithCancel(context.Background())
 	s.open, s.endOpen = context.WithCancel(s.life)
@@ -300,7 +302,11 @@ func (s *Supervisor) closeStep() {
 				rest = true
 			}
 		case StatePulling, StateStarting:
-			s.stop(u)
+			if s.settings.Leave && u.adopting && !u.leaving {
+				s.leave(u)
+			} else {
+				s.stop(u)
+			}
 			rest = true
 		case StateStopping:
 			rest = true

@@ -29,6 +29,8 @@ type unit struct {
 	cancel context.CancelCauseFunc
 	// attempt: a start, an adoption or a pull has not reported yet.
 	attempt bool
+	// adopting: its container is of an earlier process, and has not shown yet that it serves.
+	adopting bool
 	// hasImage: its image is known to be there; looking: that is being found out; imageMissed: the
 	// last start did not find it.
 	hasImage, looking, imageMissed bool
@@ -154,7 +156,7 @@ func (s *Supervisor) drain(u *unit) {
 
 // needing is the unit that waits for what u holds; empty: none does.
 func (s *Supervisor) needing(u *unit) string {
-	if u.leaving {
+	if u.leaving || s.closing {
 		return ""
 	}
 	var first *unit
@@ -295,10 +297,12 @@ func (s *Supervisor) bury(u *unit) bool {
 	}
 	id := u.dead
 	u.dead = ""
+	s.ending[id] = true
 	s.to(u, StateStopping, "")
 	s.effect(func() func() {
 		err := s.stopHard(id, 0)
 		return func() {
+			delete(s.ending, id)
 			if err != nil {
 				s.unstopped = append(s.unstopped, err)
 			}

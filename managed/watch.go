@@ -119,6 +119,9 @@ func (s *Supervisor) reconcile(list []Container, serving map[*unit]uint64) {
 			s.fell(u)
 		}
 	}
+	if s.closing && s.settings.Leave {
+		return // they may be some that were left
+	}
 	adopt := !s.booted && !s.closing
 	s.booted = true
 	slices.SortStableFunc(list, func(a, b Container) int { return cmp.Compare(s.place(a), s.place(b)) })
@@ -142,9 +145,9 @@ func (s *Supervisor) place(c Container) int {
 	return slices.IndexFunc(s.units, func(u *unit) bool { return u.spec.ID == c.Spec })
 }
 
-// known reports whether a container is a unit's, or may be that of a start under way.
+// known reports whether a container is a unit's, may be that of a start under way, or is being removed.
 func (s *Supervisor) known(c Container) bool {
-	return slices.ContainsFunc(s.units, func(u *unit) bool {
+	return s.ending[c.ID] || slices.ContainsFunc(s.units, func(u *unit) bool {
 		return u.box.ID == c.ID || u.dead == c.ID || u.attempt && u.box.ID == "" && u.spec.ID == c.Spec
 	})
 }
@@ -177,7 +180,7 @@ func (s *Supervisor) unfit(c Container) string {
 // adopt takes over a container of an earlier process if its server serves.
 func (s *Supervisor) adopt(u *unit, c Container) {
 	ctx := s.newLife(u)
-	u.box = c
+	u.box, u.adopting = c, true
 	s.to(u, StateStarting, "a container of an earlier process is looked at")
 	id := u.spec.ID
 	s.effect(func() func() {
@@ -189,8 +192,9 @@ func (s *Supervisor) adopt(u *unit, c Container) {
 }
 
 func (s *Supervisor) adopted(u *unit, err error) {
-	u.attempt = false
+	u.attempt, u.adopting = false, false
 	switch {
+	case u.box.ID == "": // it has been left as it is
 	case u.state == StateStopping:
 		s.remove(u)
 	case err == nil:
@@ -220,6 +224,7 @@ func (s *Supervisor) tellRemoved(c Container, why string) {
 // memory is in use, unless it has ended; but not for ever.
 func (s *Supervisor) discard(c Container, why string) {
 	s.tellRemoved(c, why)
+	s.ending[c.ID] = true
 	timeout := 10 * time.Second
 	if u := s.byID[c.Spec]; u != nil {
 		timeout = u.spec.StopTimeout
@@ -240,6 +245,7 @@ func (s *Supervisor) discard(c Container, why string) {
 		return func() {
 			timer.Stop()
 			free()
+			delete(s.ending, c.ID)
 			if err != nil {
 				s.unstopped = append(s.unstopped, err)
 			}

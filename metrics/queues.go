@@ -18,7 +18,7 @@ func newQueues(list func() []Queue) *queues {
 		items:  desc("queue_items", "Items that wait for a run."),
 		tokens: desc("queue_tokens", "Tokens of the items that wait for a run."),
 		oldest: desc("queue_oldest_seconds", "How long the oldest item has waited."),
-		ready:  desc("model_ready", "1 when the model can serve."),
+		ready:  desc("model_ready", "1 when the model can serve, or starts when it is asked."),
 	}
 }
 

@@ -90,7 +90,7 @@ func newUpstreams(list func() []Upstream) *upstreams {
 		list:             list,
 		inFlight:         desc("in_flight", "Requests to an upstream that are not answered yet."),
 		queued:           desc("queued", "Requests that wait to be sent to an upstream."),
-		ready:            desc("endpoint_ready", "1 when an address of an upstream can serve.", "endpoint"),
+		ready:            desc("endpoint_ready", "1 when an address of an upstream can serve, or starts when it is asked.", "endpoint"),
 		endpointInFlight: desc("endpoint_in_flight", "Requests to an address that are not answered yet.", "endpoint"),
 		endpointLatency:  desc("endpoint_latency_seconds", "Moving average of an address's times to answer.", "endpoint"),
 	}

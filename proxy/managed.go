@@ -96,7 +96,7 @@ func (p *pool) shown(s EndpointStatus) EndpointStatus {
 		s.State = "stopped"
 		return s
 	}
-	s.URL = (&url.URL{Scheme: "http", Host: address}).String()
+	s.Address = address
 	return s
 }
 

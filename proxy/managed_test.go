@@ -114,7 +114,7 @@ func TestWhatDoesNotRunIsNotAsked(t *testing.T) {
 		require.Nil(t, p.pools[0].listing.Load())
 
 		at.move("10.0.0.1:80")
-		require.Equal(t, []EndpointStatus{{URL: "http://10.0.0.1:80", State: "ready"}}, p.Statuses()[0].Endpoints)
+		require.Equal(t, []EndpointStatus{{URL: "http://up", Address: "10.0.0.1:80", State: "ready"}}, p.Statuses()[0].Endpoints)
 		require.Equal(t, models.StateReady, p.Entries()[0].Model.Status().State)
 	})
 }

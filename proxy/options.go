@@ -142,8 +142,10 @@ type Status struct {
 
 // EndpointStatus is one address of an upstream at one moment.
 type EndpointStatus struct {
-	// URL of a managed upstream is that of the address in use, if it runs.
+	// URL of a managed upstream is made of its name, as it is in Attempt and Change.
 	URL string
+	// Address of a managed upstream is host:port of the server in use; empty: it does not run.
+	Address string
 	// State is ready, ejected, probing or unhealthy; of a managed upstream that does not run, stopped.
 	State    string
 	Reason   string

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"net/url"
 
 	"github.com/quadrate-maas/quadrate/api"
 	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/proxy"
 )
 
 // admin lets API keys that may do so work on the gateway.
@@ -60,11 +62,19 @@ func (a admin) Upstreams() []api.Upstream {
 			u.State, u.OnDemand = containerState(*c), c.CanServe()
 		}
 		for _, e := range s.Endpoints {
-			u.Endpoints = append(u.Endpoints, api.Endpoint{URL: e.URL, State: e.State, Reason: e.Reason, InFlight: e.InFlight, Latency: e.Latency, LastProbe: e.LastProbe})
+			u.Endpoints = append(u.Endpoints, api.Endpoint{URL: addressOf(e), State: e.State, Reason: e.Reason, InFlight: e.InFlight, Latency: e.Latency, LastProbe: e.LastProbe})
 		}
 		list = append(list, u)
 	}
 	return list
+}
+
+// addressOf is where an endpoint's server is.
+func addressOf(e proxy.EndpointStatus) string {
+	if e.Address == "" {
+		return e.URL
+	}
+	return (&url.URL{Scheme: "http", Host: e.Address}).String()
 }
 
 // containerState is where a managed upstream's container stands.

@@ -104,7 +104,7 @@ func queuesOf(catalog *models.Catalog) func() []metrics.Queue {
 		var list []metrics.Queue
 		for _, e := range catalog.Entries() {
 			status := e.Model.Status()
-			list = append(list, metrics.Queue{Model: e.Name, Items: status.Queue.Items, Tokens: status.Queue.Tokens, Oldest: status.Queue.Oldest, Ready: status.State == models.StateReady})
+			list = append(list, metrics.Queue{Model: e.Name, Items: status.Queue.Items, Tokens: status.Queue.Tokens, Oldest: status.Queue.Oldest, Ready: status.CanServe()})
 		}
 		return list
 	}
@@ -121,14 +121,19 @@ func containersOf(c *containers) func() []metrics.Container {
 	}
 }
 
-// upstreamsOf lists every upstream.
+// upstreamsOf lists every upstream. One whose container does not run can serve if a request may start it.
 func upstreamsOf(g *gateway) func() []metrics.Upstream {
 	return func() []metrics.Upstream {
 		var list []metrics.Upstream
 		for _, s := range g.upstreams() {
 			u := metrics.Upstream{Name: s.Name, InFlight: s.InFlight, Queued: s.Queued}
+			container := g.containers.status(s.Name)
 			for _, e := range s.Endpoints {
-				u.Endpoints = append(u.Endpoints, metrics.Endpoint{URL: e.URL, Ready: e.State == string(models.StateReady), InFlight: e.InFlight, Latency: e.Latency})
+				ready := e.State == string(models.StateReady)
+				if container != nil && e.Address == "" {
+					ready = container.CanServe()
+				}
+				u.Endpoints = append(u.Endpoints, metrics.Endpoint{URL: e.URL, Ready: ready, InFlight: e.InFlight, Latency: e.Latency})
 			}
 			list = append(list, u)
 		}

@@ -84,7 +84,7 @@ func checkContainers(ctx context.Context, cfg config.Routing, open engines, stdo
 		return nil
 	}
 	for _, s := range specs {
-		fmt.Fprintf(stdout, "  %s in a container of %s: %s, with %s\n", s.ID, s.Image, s.Model, strings.Join(s.Command, " "))
+		fmt.Fprintf(stdout, "  %s in a container of %s: %s, with %s\n", s.ID, s.Image, s.Model, strings.Join(s.ShownCommand(), " "))
 	}
 	engine, err := open(cfg.Containers)
 	if err != nil {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/config"
@@ -84,15 +86,18 @@ func containerHooks(log *slog.Logger, m *metrics.Metrics, image func(id string) 
 		},
 		Located: func(id, _ string) { moved(id) },
 		Started: func(id string, took time.Duration, err error) { started(id, image(id), took, err, log, m) },
+		Failed: func(id, why, lines string) {
+			log.Warn("container failed", "upstream", id, "image", image(id), "reason", clip(why), "last_lines", clip(lines))
+		},
+		Pulling: seldom(func(id, progress string) {
+			log.Info("image is being pulled", "upstream", id, "image", image(id), "progress", progress)
+		}),
 		Swapped: func(from, to string) {
 			m.ObserveContainerSwap(from, to)
 			log.Info("container makes room", "upstream", from, "for", to)
 		},
-		Crashed: func(id, reason string) {
-			m.ObserveContainerCrash(id, reason)
-			log.Warn("container crashed", "upstream", id, "image", image(id), "reason", reason)
-		},
-		Engine: func(err error) { engineChanged(err, log, m) },
+		Crashed: m.ObserveContainerCrash,
+		Engine:  func(err error) { engineChanged(err, log, m) },
 		Adopted: func(id, name string) {
 			log.Info("container adopted from an earlier process", "upstream", id, "container", name)
 		},
@@ -102,11 +107,29 @@ func containerHooks(log *slog.Logger, m *metrics.Metrics, image func(id string) 
 	}
 }
 
-// started tells of a start that has ended. Why it failed holds what the server wrote last.
+// pullInterval is how often the log tells of a pull.
+const pullInterval = 30 * time.Second
+
+// seldom calls tell with a container's progress, once in pullInterval.
+func seldom(tell func(id, progress string)) func(id, progress string) {
+	var mu sync.Mutex
+	told := map[string]time.Time{}
+	return func(id, progress string) {
+		mu.Lock()
+		defer mu.Unlock()
+		maps.DeleteFunc(told, func(_ string, at time.Time) bool { return time.Since(at) >= pullInterval })
+		if _, lately := told[id]; !lately {
+			told[id] = time.Now()
+			tell(id, progress)
+		}
+	}
+}
+
+// started tells of a start that has ended, and of one that failed only how long it took.
 func started(id, image string, took time.Duration, err error, log *slog.Logger, m *metrics.Metrics) {
 	if err != nil {
 		m.ObserveContainerStart(id, took, "failed")
-		log.Warn("container failed", "upstream", id, "image", image, "seconds", took.Seconds(), "reason", clip(err.Error()))
+		log.Debug("container did not start", "upstream", id, "image", image, "seconds", took.Seconds())
 		return
 	}
 	m.ObserveContainerStart(id, took, "")

@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -76,6 +78,8 @@ func TestManagedFirstRequestStarts(t *testing.T) {
 	require.Empty(t, d.Running())
 	require.Equal(t, http.StatusOK, g.ask(t, "/health/ready", nil).status, "a request has it start")
 	require.Contains(t, g.ask(t, "/v1/models/m", nil).body, `"stopped"`)
+	require.Equal(t, 1.0, g.metric(t, "quadrate_model_ready", `model="m"`))
+	require.Equal(t, 1.0, g.metric(t, "quadrate_upstream_endpoint_ready", `endpoint="http://tei"`))
 
 	require.Len(t, g.vectors(t, "m", "a", "b"), 2)
 	require.Len(t, g.vectors(t, "m", "a", "b"), 2)
@@ -84,6 +88,8 @@ func TestManagedFirstRequestStarts(t *testing.T) {
 	require.Equal(t, 1.0, g.metric(t, "quadrate_container_starts_total", `upstream="tei"`, `outcome="ok"`))
 	require.Equal(t, 1.0, g.metric(t, "quadrate_container_state", `upstream="tei"`, `state="ready"`))
 	require.Equal(t, 1.0, g.metric(t, "quadrate_container_engine_up"))
+	require.Equal(t, 1.0, g.metric(t, "quadrate_upstream_endpoint_ready", `endpoint="http://tei"`), "by its name, as ports change")
+	require.Contains(t, g.asAdmin(t, http.MethodGet, "/admin/models"), d.last("tei").URL)
 	ready := g.lines(t, "container ready")
 	require.Len(t, ready, 1)
 	require.Equal(t, "tei", ready[0]["upstream"])
@@ -213,6 +219,7 @@ func TestManagedStartFails(t *testing.T) {
 	failed := g.lines(t, "container failed")
 	require.NotEmpty(t, failed)
 	require.Contains(t, failed[0]["reason"], "it ended with exit code 1")
+	require.Equal(t, "loading\nthe weights are damaged", failed[0]["last_lines"])
 	require.NotZero(t, g.metric(t, "quadrate_container_starts_total", `upstream="tei"`, `outcome="failed"`))
 	// It is mended, and an admin does not wait for the pause to pass.
 	d.set("tei", behaviour{})
@@ -255,9 +262,10 @@ func TestManagedCrashUnderRequests(t *testing.T) {
 		require.Equal(t, http.StatusOK, a.status, a.body)
 	}
 	require.Equal(t, []string{"tei", "tei"}, d.Started())
-	crashed := g.lines(t, "container crashed")
+	crashed := g.lines(t, "container failed")
 	require.Len(t, crashed, 1)
-	require.Equal(t, "oom", crashed[0]["reason"])
+	require.Contains(t, crashed[0]["reason"], "was killed for want of memory")
+	require.Equal(t, "loading org/model", crashed[0]["last_lines"])
 	require.Equal(t, 1.0, g.metric(t, "quadrate_container_crashes_total", `upstream="tei"`, `reason="oom"`))
 }
 
@@ -618,14 +626,14 @@ func (s *site) withLocal(open engines) (g running, lose func(), ended <-chan err
 // -check tells what would run and whether the engine is there; one that is away may come back.
 func TestCheckOfManagedUpstreams(t *testing.T) {
 	d := newDock(t)
-	s := managedSite(t, "", managedLine("tei", "tei", "org/model", "")+managedLine("unused", "tei", "org/unused", ""),
+	s := managedSite(t, "", managedLine("tei", "tei", "org/model", ", args: [--api-key, kept-secret]")+managedLine("unused", "tei", "org/unused", ""),
 		routeLine("m", "tei", "")+routeLine("u", "unused", ", enabled: false"))
 	check := func() string {
 		var out bytes.Buffer
 		require.NoError(t, runOn(t.Context(), []string{"-check", "-config", s.write()}, nil, d.open, &out, nil))
 		return out.String()
 	}
-	require.Contains(t, check(), "  tei in a container of tei:1: org/model, with --model-id org/model")
+	require.Contains(t, check(), "  tei in a container of tei:1: org/model, with --model-id org/model --port 80 --api-key (concealed)\n")
 	require.Contains(t, check(), "the container engine answers")
 	require.NotContains(t, check(), "unused in a container", "nobody can ask for it")
 	d.GoAway()
@@ -633,7 +641,7 @@ func TestCheckOfManagedUpstreams(t *testing.T) {
 	require.Empty(t, d.Started())
 }
 
-// What no route in use leads to is not run.
+// What only routes out of use lead to is not run; what none leads to is run for its own sake.
 func TestContainerSettings(t *testing.T) {
 	managedUpstream := func(name string) config.Upstream {
 		return config.Upstream{Name: name, Type: "tei", Managed: config.Managed{Image: "i", Model: "m-" + name, GPUs: "none", Preload: true}}
@@ -656,6 +664,12 @@ func TestContainerSettings(t *testing.T) {
 	require.True(t, s.Leave)
 	require.Equal(t, time.Second, s.MaxWait)
 	cfg.AllowDisabled = true
+	require.Equal(t, []string{"a", "b", "c"}, ids(containerSettings(cfg)))
+
+	cfg.Models = cfg.Models[:1]
+	cfg.Upstreams[2].Managed.Preload = false
+	require.Equal(t, []string{"a", "b"}, ids(containerSettings(cfg)), "b is to be preloaded")
+	cfg.Upstreams[2].Managed.Pinned = true
 	require.Equal(t, []string{"a", "b", "c"}, ids(containerSettings(cfg)))
 }
 
@@ -680,6 +694,47 @@ func TestManagedEngineAway(t *testing.T) {
 	require.Contains(t, log.String(), `level=WARN msg="the container engine is away`)
 	hooks.Engine(nil)
 	require.Contains(t, log.String(), `level=INFO msg="the container engine answers"`)
-	hooks.Started("up", time.Second, errors.New(strings.Repeat("x", 2*maxLoggedError)))
-	require.Less(t, len(log.String()), 2*maxLoggedError, "reasons are clipped")
+	hooks.Failed("up", strings.Repeat("x", 2*maxLoggedError), strings.Repeat("y", 2*maxLoggedError))
+	require.Less(t, len(log.String()), 3*maxLoggedError, "reasons and lines are clipped")
+}
+
+// A pull is told of now and then, each upstream's by itself.
+func TestPullIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		tell := seldom(func(id, progress string) { told = append(told, id+" "+progress) })
+		for i := range 7 {
+			tell("a", strconv.Itoa(10*i)+" s")
+			time.Sleep(10 * time.Second)
+		}
+		tell("b", "begins")
+		tell("b", "goes on")
+		require.Equal(t, []string{"a 0 s", "a 30 s", "a 60 s", "b begins"}, told)
+	})
+	var log bytes.Buffer
+	hooks := containerHooks(slog.New(slog.NewTextHandler(&log, nil)), metrics.New("test"), func(string) string { return "image" }, func(string) {})
+	hooks.Pulling("up", "pulling layer 1 of 3")
+	require.Contains(t, log.String(), `level=INFO msg="image is being pulled" upstream=up image=image progress="pulling layer 1 of 3"`)
+}
+
+// While the engine is away nothing can be started, and whoever watches this server sees it.
+func TestManagedNotReadyWithoutTheEngine(t *testing.T) {
+	t.Parallel()
+	d := newDock(t)
+	d.GoAway()
+	g := managedSite(t, "", managedLine("tei", "tei", "org/model", ""), routeLine("m", "tei", "")).dockAt(d.open)
+	sees := func(code int, ready float64) {
+		eventually(t, "it is seen", func() bool { return g.ask(t, "/health/ready", nil).status == code })
+		require.Equal(t, ready, g.metric(t, "quadrate_model_ready", `model="m"`))
+		require.Equal(t, ready, g.metric(t, "quadrate_upstream_endpoint_ready", `endpoint="http://tei"`))
+		require.Equal(t, ready, g.metric(t, "quadrate_container_engine_up"))
+	}
+	sees(http.StatusServiceUnavailable, 0)
+	a := g.embed(t, "m", []string{"x"})
+	require.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
+	require.Equal(t, "model_unavailable", a.failure(t).Error.Code)
+	require.NotEmpty(t, a.header.Get("Retry-After"))
+	d.ComeBack()
+	sees(http.StatusOK, 1)
+	g.vectors(t, "m", "x")
 }

@@ -71,8 +71,9 @@ func upstream(u config.Upstream) proxy.Upstream {
 	}
 }
 
-// containerSettings makes the managed upstreams of a configuration. One that no route in use names
-// is left out: it would hold memory that nobody can use.
+// containerSettings makes the managed upstreams of a configuration. One whose routes are all out of
+// use is left out: it would hold memory that nobody can use. One that no route was ever to lead to is
+// there for its own sake.
 func containerSettings(cfg config.Routing) managed.Settings {
 	c := cfg.Containers
 	s := managed.Settings{Budgets: managed.Budgets{HostMB: c.MemoryMB, GPUs: map[string]int{}}, MaxWait: c.MaxWait, Leave: c.OnShutdown == "leave"}
@@ -82,7 +83,8 @@ func containerSettings(cfg config.Routing) managed.Settings {
 	routes := routesInUse(cfg)
 	for _, u := range cfg.Upstreams {
 		leads := func(r config.Route) bool { return r.Upstream == u.Name || slices.Contains(r.Fallback, u.Name) }
-		if u.Managed.On() && slices.ContainsFunc(routes, leads) {
+		alone := (u.Managed.Pinned || u.Managed.Preload) && !slices.ContainsFunc(cfg.Models, leads)
+		if u.Managed.On() && (alone || slices.ContainsFunc(routes, leads)) {
 			s.Specs = append(s.Specs, containerSpec(u))
 		}
 	}

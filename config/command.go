@@ -23,16 +23,18 @@ type image struct {
 	// named: the server knows its model by the name that it was started with, and answers for no
 	// other.
 	named bool
+	// key is the variable by which the server is told the key that it is to ask for; empty: not known.
+	key string
 }
 
 var images = map[string]image{
-	"tei": {port: 80, start: func(model string, port int) []string {
+	"tei": {port: 80, key: "API_KEY", start: func(model string, port int) []string {
 		return []string{"--model-id", model, "--port", strconv.Itoa(port)}
 	}},
-	"vllm": {port: 8000, shm: 1024, named: true, start: func(model string, port int) []string {
+	"vllm": {port: 8000, shm: 1024, named: true, key: "VLLM_API_KEY", start: func(model string, port int) []string {
 		return []string{"--model", model, "--port", strconv.Itoa(port)}
 	}},
-	"infinity": {port: 7997, named: true, start: func(model string, port int) []string {
+	"infinity": {port: 7997, named: true, key: "INFINITY_API_KEY", start: func(model string, port int) []string {
 		return []string{"v2", "--model-id", model, "--port", strconv.Itoa(port)}
 	}},
 	"quadrate": {port: 8000},

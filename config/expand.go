@@ -176,6 +176,9 @@ func (c unit) resolve(u Upstream) Upstream {
 	}
 	m.Model = c.model
 	m.Args = c.command(m, u.Type)
+	if u.APIKey != "" && known.key != "" && !slices.ContainsFunc(m.Env, func(v EnvVar) bool { return v.Name == known.key }) {
+		m.Env = append(slices.Clone(m.Env), EnvVar{Name: known.key, Value: u.APIKey})
+	}
 	u.Name, u.Managed = c.name, m
 	return u
 }

@@ -276,3 +276,26 @@ models:
 	require.Equal(t, []string{"http://localhost:8080"}, remote.URLs)
 	require.Empty(t, remote.Managed.Volumes)
 }
+
+// The key that requests carry is the one that the server asks for.
+func TestKeysOfContainers(t *testing.T) {
+	for _, c := range []struct {
+		kind, more string
+		want       []EnvVar
+	}{
+		{"tei", "", []EnvVar{{"API_KEY", "the-key"}}},
+		{"vllm", "", []EnvVar{{"VLLM_API_KEY", "the-key"}}},
+		{"infinity", "env: [{name: A, value: b}]", []EnvVar{{"A", "b"}, {"INFINITY_API_KEY", "the-key"}}},
+		{"vllm", "env: [{name: VLLM_API_KEY, value: others}]", []EnvVar{{"VLLM_API_KEY", "others"}}},
+		{"quadrate", "model: any", nil},
+	} {
+		routing := mustLoadRouting(t, "upstreams: [{name: u, type: "+c.kind+", api_key: '${KEY}', managed: {image: i, "+c.more+"}}]\nmodels: [{name: m, upstream: u, upstream_model: a}, {name: n, upstream: u, upstream_model: b}]\n", "KEY=the-key")
+		require.NotEmpty(t, routing.Upstreams)
+		for _, u := range routing.Upstreams {
+			require.ElementsMatch(t, c.want, u.Managed.Env, c.kind)
+			require.Equal(t, "the-key", u.APIKey)
+		}
+	}
+	routing := mustLoadRouting(t, "upstreams: [{name: u, type: tei, managed: {image: i}}]\nmodels: [{name: m, upstream: u}]\n")
+	require.Empty(t, routing.Upstreams[0].Managed.Env)
+}

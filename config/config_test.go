@@ -159,7 +159,7 @@ func TestCommentsOfShippedFilesLoad(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"ollama", "vllm", "tei", "openai", "all",
-		"tei-cpu/intfloat/multilingual-e5-small", "tei-cpu/BAAI/bge-m3", "vllm-gpu/Qwen/Qwen3-Embedding-0.6B", "vllm-gpu/Qwen/Qwen3-Reranker-0.6B", "container",
+		"tei-cpu/intfloat/multilingual-e5-small", "tei-cpu/BAAI/bge-m3", "vllm-gpu/Qwen/Qwen3-Embedding-0.6B", "vllm-gpu/Alibaba-NLP/gte-reranker-modernbert-base", "container",
 	}, names)
 	showsEveryKey(t, files["configs/routing.yaml"])
 	var all Upstream

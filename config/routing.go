@@ -20,7 +20,7 @@ type Upstream struct {
 	Name             string        `key:"name" need:"the upstream's name" doc:"name in models[].upstream, errors, logs and metrics"`
 	Type             string        `key:"type" need:"a kind of server" enum:"ollama|tei|vllm|infinity|openai|cohere|jina|quadrate" doc:"the kind of server"`
 	URLs             []string      `key:"urls" doc:"base URLs, with or without /v1 at the end; several are balanced; dns+http://host:port stands for every address of the name; empty for openai, cohere and jina: the public service"`
-	APIKey           string        `key:"api_key" secret:"true" doc:"key sent to the upstream; ${NAME} and file:/path are read"`
+	APIKey           string        `key:"api_key" secret:"true" doc:"key sent to the upstream, and asked for by a container of tei, vllm or infinity; ${NAME} and file:/path are read"`
 	Headers          []Header      `key:"headers" doc:"further headers sent to the upstream"`
 	Timeout          time.Duration `key:"timeout" def:"30s" min:"1ms" doc:"time for one request to the upstream, from dialling to the last byte; ROUTER_REQUEST_TIMEOUT_SECONDS is its default"`
 	ConnectTimeout   time.Duration `key:"connect_timeout" def:"5s" min:"1ms" doc:"time to connect, TLS included"`

@@ -17,9 +17,7 @@ func (s *Supervisor) watchHealth(u *unit) {
 	if u.spec.CheckInterval <= 0 {
 		return
 	}
-	life, end := context.WithCancel(s.life)
-	cancel := u.cancel
-	u.cancel = func(cause error) { end(); cancel(cause) }
+	life, end := context.WithCancel(u.life)
 	u.endCheck = end
 	c, id, every, epoch := u.box, u.spec.ID, u.spec.CheckInterval, u.epoch
 	s.effect(func() func() {

@@ -52,6 +52,8 @@ func (s *Supervisor) late(u *unit) *models.Error {
 	}
 	message := fmt.Sprintf("%q is being started (%s)", u.spec.ID, u.state)
 	switch {
+	case s.engineState == engineUnknown:
+		message = fmt.Sprintf("%q is started when the container engine has answered", u.spec.ID)
 	case s.orphans > 0 && u.idle():
 		message = fmt.Sprintf("%q waits for containers of an earlier process to be removed", u.spec.ID)
 	case u.state == StateFailed && time.Now().Before(u.retryAt):
@@ -64,6 +66,8 @@ func (s *Supervisor) late(u *unit) *models.Error {
 		if names := s.inTheWay(u); len(names) > 0 {
 			message = fmt.Sprintf("%q waits for room, which %s %s", u.spec.ID, listed(names), plural(len(names), "holds", "hold"))
 		}
+	case u.stuck != "":
+		message = fmt.Sprintf("an earlier container of %q cannot be stopped: %s", u.spec.ID, u.stuck)
 	case u.in(StateStopping, StateDraining):
 		message = fmt.Sprintf("%q is being stopped (%s), and starts again then", u.spec.ID, u.state)
 	}

@@ -16,6 +16,9 @@ const (
 	breakWindow = 10 * time.Minute
 	// lookTime bounds a look at a container, and at its logs.
 	lookTime = 5 * time.Second
+	// An engine has so long beyond a container's stop timeout: to kill it, and to remove it by
+	// force; or, when this process is to end at last, only hurriedTime.
+	forceTime, hurriedTime = 65 * time.Second, 10 * time.Second
 )
 
 // strike counts a failure of u's container. Of a start that failed requests hear until the backoff
@@ -137,24 +140,58 @@ func end(c Container, oom bool, memoryMB int) (reason, why string) {
 }
 
 // stopHard stops and removes a container, and tries until that is done, or nobody has the patience
-// any more.
-func (s *Supervisor) stopHard(id string, timeout time.Duration) error {
+// any more. Of its first failure failing, which may be nil, is told in the loop, and the hooks are.
+func (s *Supervisor) stopHard(c Container, timeout time.Duration, failing func(error)) error {
+	told := false
 	for pause := time.Second; ; pause = min(2*pause, engineRetry) {
-		ctx, cancel := context.WithTimeout(s.life, timeout+10*time.Second)
-		err := s.engine.Stop(ctx, id, timeout)
-		cancel()
+		err := s.stopOnce(c.ID, timeout)
 		if err == nil || errors.Is(err, ErrGone) {
 			return nil
 		}
-		if errors.Is(err, ErrAway) {
+		switch {
+		case errors.Is(err, ErrAway):
 			s.post(func() { s.suspect(err) })
+		case !told:
+			told = true
+			s.post(func() { s.stuck(c, err, failing) })
 		}
 		if s.patience.Err() != nil {
-			return fmt.Errorf("a container could not be stopped: %w", err)
+			return fmt.Errorf("container %s could not be stopped: %w", c.name(), err)
 		}
 		select {
 		case <-time.After(pause):
 		case <-s.patience.Done():
 		}
 	}
+}
+
+// stopOnce gives the engine the time to remove by force what does not end, unless that is not there.
+func (s *Supervisor) stopOnce(id string, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(s.life, timeout+forceTime)
+	defer cancel()
+	defer context.AfterFunc(s.patience, func() {
+		select {
+		case <-time.After(timeout + hurriedTime):
+			cancel()
+		case <-ctx.Done():
+		}
+	})()
+	return s.engine.Stop(ctx, id, timeout)
+}
+
+func (s *Supervisor) stuck(c Container, err error, failing func(error)) {
+	if s.hooks.Stuck != nil {
+		s.hooks.Stuck(c.name(), err)
+	}
+	if failing != nil {
+		failing(err)
+	}
+}
+
+// name is what people know c by.
+func (c Container) name() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return c.ID
 }

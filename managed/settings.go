@@ -42,6 +42,9 @@ type Hooks struct {
 	// Crashed is told of a server that ended, or stopped serving, by itself: reason is exit, oom
 	// or unhealthy.
 	Crashed func(id, reason string)
+	// Stuck is told of a container that could not be stopped or removed, once; that is tried again
+	// and again.
+	Stuck func(name string, err error)
 	// Engine is told that the engine answers, or does not (any more): err says why.
 	Engine func(err error)
 	// Adopted and Removed are told of containers of an earlier process; why is for people.

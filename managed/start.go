@@ -13,8 +13,9 @@ const (
 	// A server that starts is asked for its health so often; of its container every so many times.
 	pollMin, pollMax = 250 * time.Millisecond, time.Second
 	inspectEvery     = 4
-	// healthTime bounds one question for health, askTime one to the engine that is not a start.
-	healthTime, askTime = 5 * time.Second, 30 * time.Second
+	// healthTime bounds one question for health, askTime one to the engine, makeTime the making of a
+	// container.
+	healthTime, askTime, makeTime = 5 * time.Second, 30 * time.Second, 5 * time.Minute
 )
 
 // outcome is what has become of a start, or of an adoption.
@@ -51,7 +52,7 @@ func (s *Supervisor) begin(u *unit) {
 func (s *Supervisor) newLife(u *unit) context.Context {
 	u.cancel(errEnded)
 	ctx, cancel := context.WithCancelCause(s.life)
-	u.cancel = cancel
+	u.life, u.cancel = ctx, cancel
 	u.epoch++
 	u.attempt, u.begunAt, u.oom = true, time.Now(), false
 	u.refuses, u.retryAt = false, time.Time{}
@@ -61,15 +62,20 @@ func (s *Supervisor) newLife(u *unit) context.Context {
 // start makes a container and waits until its server serves.
 func (s *Supervisor) start(ctx context.Context, spec Spec, dead string, made func(Container)) (o outcome) {
 	if dead != "" {
-		if o.err = s.briefly(ctx, func(ctx context.Context) error { return s.engine.Stop(ctx, dead, 0) }); o.err != nil && !errors.Is(o.err, ErrGone) {
+		err := s.removeDead(ctx, dead)
+		o.deadGone = err == nil || errors.Is(err, ErrGone)
+		if !o.deadGone && (errors.Is(err, ErrAway) || ctx.Err() != nil) {
+			o.err = err
 			return o
 		}
-		o.deadGone = true
 	}
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, spec.StartTimeout)
 	defer cancel()
-	o.box, o.err = s.engine.Start(ctx, spec)
+	o.err = s.within(ctx, makeTime, func(ctx context.Context) (err error) {
+		o.box, err = s.engine.Start(ctx, spec)
+		return err
+	})
 	if o.err != nil {
 		o.box = Container{}
 		return o
@@ -86,9 +92,21 @@ func (s *Supervisor) start(ctx context.Context, spec Spec, dead string, made fun
 	return o
 }
 
+// removeDead removes a container that has ended. The start does not depend on it.
+func (s *Supervisor) removeDead(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return s.engine.Stop(ctx, id, 0)
+}
+
 // briefly bounds what should take no time.
 func (s *Supervisor) briefly(ctx context.Context, ask func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, askTime)
+	return s.within(ctx, askTime, ask)
+}
+
+// within bounds what an engine is asked: one that takes longer does not answer.
+func (s *Supervisor) within(ctx context.Context, limit time.Duration, ask func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := ask(bounded)
 	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
@@ -165,8 +183,11 @@ func hopeless(err error) bool {
 // started takes over what has become of a start.
 func (s *Supervisor) started(u *unit, o outcome) {
 	u.attempt = false
-	if o.deadGone {
+	switch {
+	case o.deadGone:
 		u.dead = ""
+	case u.dead != "" && o.box.ID != "":
+		s.clearDead(u, func() {})
 	}
 	u.box = o.box
 	switch {

@@ -78,8 +78,11 @@ func (u *unit) container() models.Container {
 		Started: u.started, StartTook: u.loadCost, LastUsed: u.lastUsed,
 		Starts: u.starts, Crashes: u.crashes, Progress: u.progress,
 	}
-	if u.state == StateFailed {
+	switch {
+	case u.state == StateFailed:
 		c.Reason, c.RetryAt = u.why, u.retryAt
+	case u.stuck != "":
+		c.Reason = "cannot be stopped: " + u.stuck
 	}
 	return c
 }

@@ -63,8 +63,8 @@ type Supervisor struct {
 	booted      bool
 	orphans     int // containers being removed that are no unit's, and may still take memory
 	// ending are the IDs of containers that are being removed, and are no unit's box.
-	ending map[string]bool
-	rewatch     context.CancelFunc
+	ending  map[string]bool
+	rewatch func()
 }
 
 // New starts a supervisor, which Close ends. The Specs are valid, and their IDs unique.

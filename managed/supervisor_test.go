@@ -107,6 +107,7 @@ func (r *rig) hooks() managed.Hooks {
 		Pulling: func(id, progress string) { say("%s progress %s", id, progress) },
 		Swapped: func(from, to string) { say("swapped %s for %s", from, to) },
 		Crashed: func(id, reason string) { say("%s crashed %s", id, reason) },
+		Stuck:   func(name string, err error) { say("stuck %s: %v", name, err) },
 		Engine:  func(err error) { say("engine %t", err == nil) },
 		Adopted: func(id, name string) { say("%s adopted %s", id, name) },
 		Removed: func(name, why string) { say("removed %s: %s", name, why) },

@@ -24,8 +24,10 @@ type unit struct {
 	preload bool
 
 	state State
-	// epoch counts lives: starts and adoptions. cancel ends the effects of this one.
+	// epoch counts lives: pulls, starts and adoptions. The effects of this one live as long as life,
+	// which cancel ends.
 	epoch  uint64
+	life   context.Context
 	cancel context.CancelCauseFunc
 	// attempt: a start, an adoption or a pull has not reported yet.
 	attempt bool
@@ -38,6 +40,8 @@ type unit struct {
 	box     Container
 	dead    string
 	address string
+	// stuck is why the container cannot be stopped; empty: it can, as far as is known.
+	stuck string
 	// oom: memory has run out in the container.
 	oom bool
 	// tail is what its last container wrote at the end.
@@ -218,11 +222,12 @@ func (s *Supervisor) remove(u *unit) {
 		s.settle(u)
 		return
 	}
-	id, timeout := u.box.ID, u.spec.StopTimeout
+	box, timeout := u.box, u.spec.StopTimeout
 	s.effect(func() func() {
-		lines := s.lastLines(id)
-		err := s.stopHard(id, timeout)
+		lines := s.lastLines(box.ID)
+		err := s.stopHard(box, timeout, func(err error) { u.stuck = words(err) })
 		return func() {
+			u.stuck = ""
 			if lines != "" {
 				u.tail = lines
 			}
@@ -295,21 +300,26 @@ func (s *Supervisor) bury(u *unit) bool {
 	if u.dead == "" {
 		return false
 	}
-	id := u.dead
-	u.dead = ""
-	s.ending[id] = true
 	s.to(u, StateStopping, "")
+	s.clearDead(u, func() { s.settle(u) })
+	return true
+}
+
+// clearDead removes a container that was kept for its logs, and then calls done.
+func (s *Supervisor) clearDead(u *unit, done func()) {
+	c := Container{ID: u.dead}
+	u.dead = ""
+	s.ending[c.ID] = true
 	s.effect(func() func() {
-		err := s.stopHard(id, 0)
+		err := s.stopHard(c, 0, nil)
 		return func() {
-			delete(s.ending, id)
+			delete(s.ending, c.ID)
 			if err != nil {
 				s.unstopped = append(s.unstopped, err)
 			}
-			s.settle(u)
+			done()
 		}
 	})
-	return true
 }
 
 // collide reports whether b has more room when a is gone.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,6 +15,8 @@ const (
 	// a watch lasts that is begun again at once.
 	engineRetry = 5 * time.Second
 	watchKept   = 5 * time.Second
+	// The engine is asked whether it answers so long after a watch was begun, and so often then.
+	pulseFirst, pulseEvery = 5 * time.Second, 30 * time.Second
 	// adoptTime is what the server of a container of an earlier process has to answer.
 	adoptTime = 15 * time.Second
 	// orphanTime is how long a start waits for such containers to be removed.
@@ -30,23 +34,65 @@ const (
 // watch hears of containers until the supervisor ends.
 func (s *Supervisor) watch() {
 	for pause := time.Duration(0); s.life.Err() == nil; {
-		ctx, cancel := context.WithCancel(s.life)
 		begun := time.Now()
-		s.post(func() { s.rewatch = cancel })
-		err := s.engine.Watch(ctx,
-			func() { s.post(func() { s.relist(cancel) }) },
-			func(e Event) { s.post(func() { s.heard(e) }) })
-		cancel()
+		err := s.watchOnce()
 		if s.life.Err() != nil {
 			return
 		}
-		s.post(func() { s.lost(err) })
+		if !errors.Is(err, errDumb) {
+			s.post(func() { s.lost(err) })
+		}
 		if pause = min(max(2*pause, time.Second), engineRetry); time.Since(begun) >= watchKept {
 			pause = pollMin
 		}
 		select {
 		case <-time.After(pause):
 		case <-s.life.Done():
+		}
+	}
+}
+
+// watchOnce hears of containers until the engine goes away.
+func (s *Supervisor) watchOnce() error {
+	ctx, cancel := context.WithCancelCause(s.life)
+	again := func() { cancel(ErrAway) }
+	s.post(func() { s.rewatch = again })
+	var pulse sync.WaitGroup
+	var begun atomic.Bool
+	pulse.Go(func() { s.feelPulse(ctx, &begun, cancel) })
+	err := s.engine.Watch(ctx,
+		func() {
+			begun.Store(true)
+			s.post(func() { s.relist(again) })
+		},
+		func(e Event) { s.post(func() { s.heard(e) }) })
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	cancel(nil)
+	pulse.Wait()
+	return err
+}
+
+// errDumb ends a watch that does not begin though the engine answers.
+var errDumb = errors.New("the engine answers, but not to be watched")
+
+// feelPulse asks the engine now and then whether it answers: one that hangs, or has gone without a
+// word, ends no watch.
+func (s *Supervisor) feelPulse(ctx context.Context, begun *atomic.Bool, end context.CancelCauseFunc) {
+	for pause := pulseFirst; ; pause = pulseEvery {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+		if err := s.briefly(ctx, s.engine.Ping); errors.Is(err, ErrAway) {
+			end(err)
+			return
+		}
+		if pause == pulseEvery && !begun.Load() {
+			end(errDumb)
+			return
 		}
 	}
 }
@@ -81,7 +127,7 @@ func (s *Supervisor) lost(err error) {
 }
 
 // relist asks for what events did not tell.
-func (s *Supervisor) relist(cancel context.CancelFunc) {
+func (s *Supervisor) relist(again func()) {
 	if s.closing {
 		return
 	}
@@ -98,7 +144,7 @@ func (s *Supervisor) relist(cancel context.CancelFunc) {
 		return func() {
 			if err != nil {
 				s.lost(err)
-				cancel()
+				again()
 				return
 			}
 			s.reconcile(list, serving)
@@ -241,7 +287,7 @@ func (s *Supervisor) discard(c Container, why string) {
 	}
 	timer := time.AfterFunc(orphanTime+timeout, func() { s.post(free) })
 	s.effect(func() func() {
-		err := s.stopHard(c.ID, timeout)
+		err := s.stopHard(c, timeout, nil)
 		return func() {
 			timer.Stop()
 			free()

@@ -97,7 +97,10 @@ func containerHooks(log *slog.Logger, m *metrics.Metrics, image func(id string) 
 			log.Info("container makes room", "upstream", from, "for", to)
 		},
 		Crashed: m.ObserveContainerCrash,
-		Engine:  func(err error) { engineChanged(err, log, m) },
+		Stuck: func(name string, err error) {
+			log.Error("container cannot be stopped or removed, which is tried again", "container", name, "error", clip(err.Error()))
+		},
+		Engine: func(err error) { engineChanged(err, log, m) },
 		Adopted: func(id, name string) {
 			log.Info("container adopted from an earlier process", "upstream", id, "container", name)
 		},

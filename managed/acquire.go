@@ -26,7 +26,6 @@ const (
 type Lease struct {
 	s        *Supervisor
 	u        *unit
-	epoch    uint64
 	lost     atomic.Bool
 	released atomic.Bool
 }
@@ -189,7 +188,7 @@ func (s *Supervisor) admit(u *unit, w *waiter) {
 		s.reply(w, nil, nil)
 		return
 	}
-	l := &Lease{s: s, u: u, epoch: u.epoch}
+	l := &Lease{s: s, u: u}
 	u.leases[l] = struct{}{}
 	u.wantUntil, u.wantedSince = time.Time{}, time.Time{}
 	s.reply(w, l, nil)

@@ -16,6 +16,9 @@ const (
 	breakWindow = 10 * time.Minute
 	// lookTime bounds a look at a container, and at its logs.
 	lookTime = 5 * time.Second
+	// oomKept is how long after memory has run out in a container its end is put down to that: one
+	// that goes on ends of something else.
+	oomKept = time.Minute
 	// An engine has so long beyond a container's stop timeout: to kill it, and to remove it by
 	// force; or, when this process is to end at last, only hurriedTime.
 	forceTime, hurriedTime = 65 * time.Second, 10 * time.Second
@@ -81,7 +84,7 @@ func (s *Supervisor) fell(u *unit) {
 		s.remove(u)
 		return
 	}
-	id, oom := u.box.ID, u.oom
+	id, oom := u.box.ID, u.lacksMemory()
 	s.effect(func() func() {
 		c, lines := s.postMortem(id)
 		return func() {
@@ -123,6 +126,9 @@ func (s *Supervisor) lastLines(id string) string {
 	}
 	return clip(lines, tailBytes)
 }
+
+// lacksMemory: memory has run out in the container, just now.
+func (u *unit) lacksMemory() bool { return !u.oomAt.IsZero() && time.Since(u.oomAt) < oomKept }
 
 // end says how a container ended: exit or oom, and in words.
 func end(c Container, oom bool, memoryMB int) (reason, why string) {

@@ -165,3 +165,32 @@ func TestStartBesideItsDead(t *testing.T) {
 		require.False(t, errors.Is(err, managed.ErrAway))
 	})
 }
+
+// gossip lets a test say what is heard.
+type gossip struct {
+	*managedtest.Engine
+	heard atomic.Pointer[func(managed.Event)]
+}
+
+func (e *gossip) Watch(ctx context.Context, begun func(), heard func(managed.Event)) error {
+	e.heard.Store(&heard)
+	return e.Engine.Watch(ctx, begun, heard)
+}
+
+func TestMemoryThatRanOutLongAgoIsNoReason(t *testing.T) {
+	for since, want := range map[time.Duration]string{time.Second: "a crashed oom", time.Hour: "a crashed exit"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, nil)
+			e := &gossip{Engine: r.engine}
+			r.bootOn(e, settings(spec("a")))
+			r.use("a")
+			(*e.heard.Load())(managed.Event{Container: "c1"})
+			(*e.heard.Load())(managed.Event{Container: "unknown", Died: true})
+			time.Sleep(since)
+			require.Equal(t, "ready", r.state("a"))
+			r.engine.Crash("a", 1, false)
+			synctest.Wait()
+			require.Equal(t, []string{want}, r.heard("crashed"))
+		})
+	}
+}

@@ -54,7 +54,7 @@ func (s *Supervisor) newLife(u *unit) context.Context {
 	ctx, cancel := context.WithCancelCause(s.life)
 	u.life, u.cancel = ctx, cancel
 	u.epoch++
-	u.attempt, u.begunAt, u.oom = true, time.Now(), false
+	u.attempt, u.begunAt, u.oomAt = true, time.Now(), time.Time{}
 	u.refuses, u.retryAt = false, time.Time{}
 	return ctx
 }
@@ -241,7 +241,7 @@ func (s *Supervisor) failed(u *unit, o outcome) {
 	why := words(o.err)
 	switch {
 	case o.ended:
-		_, why = end(o.last, u.oom, u.spec.MemoryMB)
+		_, why = end(o.last, u.lacksMemory(), u.spec.MemoryMB)
 		why = "it " + why
 	case errors.Is(o.err, context.DeadlineExceeded):
 		why = fmt.Sprintf("it did not serve within %v (start_timeout)%s", u.spec.StartTimeout, lastSaid(o.err))

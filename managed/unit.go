@@ -42,8 +42,8 @@ type unit struct {
 	address string
 	// stuck is why the container cannot be stopped; empty: it can, as far as is known.
 	stuck string
-	// oom: memory has run out in the container.
-	oom bool
+	// oomAt is when memory has run out in the container; zero: it has not.
+	oomAt time.Time
 	// tail is what its last container wrote at the end.
 	tail string
 	// endCheck ends the checks of its health.
@@ -248,7 +248,7 @@ func (s *Supervisor) settle(u *unit) {
 	if u.roomFor != "" && s.hooks.Swapped != nil {
 		s.hooks.Swapped(u.spec.ID, u.roomFor)
 	}
-	u.roomFor, u.leaving, u.progress, u.oom = "", false, "", false
+	u.roomFor, u.leaving, u.progress, u.oomAt = "", false, "", time.Time{}
 	u.cancel(errEnded)
 	s.dismiss(u, nil)
 	if u.next != nil {
@@ -266,7 +266,9 @@ func (s *Supervisor) settle(u *unit) {
 
 // renew gives another spec to a unit that has no container. What failed may be mended by it.
 func (s *Supervisor) renew(u *unit, spec Spec) {
-	u.hasImage = u.hasImage && spec.Image == u.spec.Image
+	if spec.Image != u.spec.Image {
+		u.hasImage, u.imageMissed = false, false
+	}
 	u.spec, u.hash, u.next = spec, spec.Hash(), nil
 	u.loadCost = 0
 	u.forgive()

@@ -309,7 +309,7 @@ func (s *Supervisor) heard(e Event) {
 	u := s.units[i]
 	switch {
 	case !e.Died:
-		u.oom = true
+		u.oomAt = time.Now()
 	case u.in(StateReady, StateDraining):
 		s.fell(u)
 	case u.state == StateStarting:

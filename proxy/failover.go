@@ -45,7 +45,8 @@ func (f *failover) Primary() models.Model { return f.primary.entry.Model }
 // Info is the primary's.
 func (f *failover) Info() models.Info { return f.primary.entry.Model.Info() }
 
-// Status is the primary's, but ready while anybody is, and on demand while anybody is.
+// Status is the primary's, but ready while anybody is, as somebody else's while only that one can
+// serve, and on demand while anybody is.
 func (f *failover) Status() models.Status {
 	s := f.primary.entry.Model.Status()
 	for _, next := range f.next {
@@ -54,18 +55,13 @@ func (f *failover) Status() models.Status {
 		}
 		if e, err := f.find(next); err == nil {
 			other := e.Model.Status()
-			s.State = readyIf(other.State, s.State)
+			if other.State == models.StateReady || other.CanServe() && !s.CanServe() {
+				s.State = other.State
+			}
 			s.OnDemand = s.OnDemand || other.OnDemand
 		}
 	}
 	return s
-}
-
-func readyIf(state, otherwise models.State) models.State {
-	if state == models.StateReady {
-		return state
-	}
-	return otherwise
 }
 
 // passesOn reports whether somebody else may do better after an error of the primary.

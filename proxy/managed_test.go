@@ -377,7 +377,7 @@ func TestAFallbackOnDemandKeepsAModelOnDemand(t *testing.T) {
 	}{
 		"nobody":                  {on(models.StateFailed, false), []step{on(models.StateStopped, false)}, models.StateFailed, false},
 		"the primary":             {on(models.StateStopped, true), []step{on(models.StateFailed, false)}, models.StateStopped, true},
-		"a fallback":              {on(models.StateFailed, false), []step{on(models.StateFailed, false), on(models.StateStopped, true)}, models.StateFailed, true},
+		"a fallback":              {on(models.StateFailed, false), []step{on(models.StateFailed, false), on(models.StateStopped, true)}, models.StateStopped, true},
 		"a fallback that is up":   {on(models.StateUnavailable, false), []step{on(models.StateReady, false)}, models.StateReady, false},
 		"a primary in a full box": {on(models.StateLoading, true), []step{on(models.StateReady, true)}, models.StateReady, true},
 	} {

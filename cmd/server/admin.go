@@ -77,9 +77,9 @@ func addressOf(e proxy.EndpointStatus) string {
 	return (&url.URL{Scheme: "http", Host: e.Address}).String()
 }
 
-// containerState is where a managed upstream's container stands.
+// containerState is where a managed upstream's container stands; unavailable: none can be run.
 func containerState(s models.Status) string {
-	if s.Container == nil {
+	if s.Container == nil || s.State == models.StateUnavailable {
 		return string(s.State)
 	}
 	return s.Container.State

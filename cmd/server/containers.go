@@ -33,7 +33,11 @@ type containers struct {
 	// settings are in force.
 	refused error
 	inUse   func()
-	now     managed.Settings
+
+	mu  sync.Mutex
+	now managed.Settings
+	// leaving are not in force any more, and kept for requests that began before.
+	leaving []*managed.Spec
 }
 
 // begin starts the supervisor where a configuration is the first to need it.
@@ -69,11 +73,12 @@ func (w waiting) Watch(ctx context.Context, begun func(), heard func(managed.Eve
 	}
 }
 
-// apply puts settings in force. Which upstreams cannot be run here is said once.
-func (c *containers) apply(next managed.Settings) {
+// apply puts settings in force. What they have no more is kept, for those who asked for it before,
+// until drop is called. Which upstreams cannot be run here is said once.
+func (c *containers) apply(next managed.Settings) (drop func()) {
 	s := c.supervisor.Load()
 	if s == nil {
-		return
+		return func() {}
 	}
 	before, now := c.inForce(), map[string]managed.Spec{}
 	for _, spec := range next.Specs {
@@ -83,25 +88,66 @@ func (c *containers) apply(next managed.Settings) {
 		}
 	}
 	c.specs.Store(&now)
-	c.now = next
-	s.Apply(next)
+	drop = c.exchange(s, next, now)
 	if len(next.Specs) > 0 && c.refused == nil {
 		c.inUse()
 	}
+	return drop
+}
+
+// exchange gives the supervisor what next says, whose specs are now, with what leaves.
+func (c *containers) exchange(s *managed.Supervisor, next managed.Settings, now map[string]managed.Spec) (drop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaving = slices.DeleteFunc(c.leaving, func(spec *managed.Spec) bool { _, back := now[spec.ID]; return back })
+	var gone []*managed.Spec
+	for _, spec := range c.now.Specs {
+		if _, stays := now[spec.ID]; !stays {
+			spec.Preload, spec.Pinned = false, false
+			gone = append(gone, &spec)
+		}
+	}
+	c.leaving = append(c.leaving, gone...)
+	c.now = next
+	s.Apply(c.kept())
+	return func() { c.drop(s, gone) }
+}
+
+// drop ends what was kept.
+func (c *containers) drop(s *managed.Supervisor, gone []*managed.Spec) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(c.leaving)
+	c.leaving = slices.DeleteFunc(c.leaving, func(spec *managed.Spec) bool { return slices.Contains(gone, spec) })
+	if len(c.leaving) < n {
+		s.Apply(c.kept())
+	}
+}
+
+// kept are the settings in force, with what leaves.
+func (c *containers) kept() managed.Settings {
+	all := c.now
+	all.Specs = slices.Clone(all.Specs)
+	for _, spec := range c.leaving {
+		all.Specs = append(all.Specs, *spec)
+	}
+	return all
 }
 
 // expect lets in requests for what next adds, which come as soon as clients can see it. Nothing else
 // of next is in force yet, and nothing starts unless it is asked for; apply is to follow.
 func (c *containers) expect(next managed.Settings) {
-	both := c.now
-	both.Specs = slices.Clone(both.Specs)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	both := c.kept()
+	before := len(both.Specs)
 	for _, spec := range next.Specs {
 		if !slices.ContainsFunc(both.Specs, func(old managed.Spec) bool { return old.ID == spec.ID }) {
 			spec.Preload, spec.Pinned = false, false
 			both.Specs = append(both.Specs, spec)
 		}
 	}
-	if s := c.supervisor.Load(); s != nil && len(both.Specs) > len(c.now.Specs) {
+	if s := c.supervisor.Load(); s != nil && len(both.Specs) > before {
 		s.Apply(both)
 	}
 }

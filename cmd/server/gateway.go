@@ -164,8 +164,9 @@ func (g *gateway) exchange(ctx context.Context, cfg *config.Config, report *relo
 		return err
 	}
 	x, err := g.locals.prepare(ctx, cfg.Specs())
+	var drop func()
 	if err == nil {
-		err = g.commit(cfg, x, after)
+		drop, err = g.commit(cfg, x, after)
 	}
 	if err != nil {
 		return errors.Join(err, after.Close(ctx))
@@ -174,18 +175,19 @@ func (g *gateway) exchange(ctx context.Context, cfg *config.Config, report *relo
 	g.adopt(cfg, keys)
 	g.cfg = cfg
 	report.Loaded, report.Removed = x.names()
-	g.retire(x.retired, before)
+	g.retire(x.retired, before, drop)
 	return nil
 }
 
-// commit puts models, routes, containers and limits in force together, or nothing.
-func (g *gateway) commit(cfg *config.Config, x *exchange, p *proxy.Proxy) error {
+// commit puts models, routes, containers and limits in force together, or nothing. drop is to be
+// called when the requests that have begun are done.
+func (g *gateway) commit(cfg *config.Config, x *exchange, p *proxy.Proxy) (drop func(), err error) {
 	before, old := g.containers.now, g.proxy.Load()
 	after := containerSettings(cfg.Routing)
 	// A new container's server is asked by p whether it serves.
 	g.proxy.Store(p)
 	g.containers.expect(after)
-	err := g.locals.commit(x, func(entries []models.Entry) error {
+	err = g.locals.commit(x, func(entries []models.Entry) error {
 		before := g.content.snapshot()
 		if err := g.content.set(parts{entries, p.Entries(), p.Families()}); err != nil {
 			return err
@@ -198,10 +200,9 @@ func (g *gateway) commit(cfg *config.Config, x *exchange, p *proxy.Proxy) error 
 	if err != nil {
 		g.proxy.Store(old)
 		g.containers.apply(before)
-		return errors.Join(err, g.locals.closeAll(x.opened))
+		return nil, errors.Join(err, g.locals.closeAll(x.opened))
 	}
-	g.containers.apply(after)
-	return nil
+	return g.containers.apply(after), nil
 }
 
 // inForce is the configuration in force.
@@ -211,15 +212,18 @@ func (g *gateway) inForce() *config.Config {
 	return g.cfg
 }
 
-// retire closes local models and a proxy, if it is not nil, once the requests that have begun
-// are done.
-func (g *gateway) retire(list []*local, p *proxy.Proxy) {
+// retire closes local models and a proxy, if it is not nil, and calls drop, likewise, once the
+// requests that have begun are done.
+func (g *gateway) retire(list []*local, p *proxy.Proxy, drop func()) {
 	old := g.generations.next()
 	if len(list) == 0 && p == nil {
 		return
 	}
 	g.closing.Go(func() {
 		<-old.done
+		if drop != nil {
+			drop()
+		}
 		err := g.locals.closeAll(list)
 		if p != nil {
 			err = errors.Join(err, p.Close(context.Background())) // nothing is in flight any more
@@ -249,7 +253,7 @@ func (g *gateway) unload(ctx context.Context, name string) error {
 	}
 	m, err := g.locals.unload(name)
 	if m != nil {
-		g.retire([]*local{m}, nil)
+		g.retire([]*local{m}, nil, nil)
 	}
 	return err
 }

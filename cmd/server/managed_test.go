@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -398,6 +399,48 @@ func TestManagedReloadOfTheInstance(t *testing.T) {
 	require.EqualValues(t, 1, d.opened.Load())
 }
 
+// An upstream that turns from a container into a server elsewhere, and back, serves all the time.
+func TestManagedTurnsRemoteAndBack(t *testing.T) {
+	t.Parallel()
+	d := newDock(t)
+	remote := upstreamtest.NewTEI(t, upstreamtest.Options{})
+	routes := routeLine("m", "up", "")
+	s := managedSite(t, "", managedLine("up", "tei", "org/up", ""), routes)
+	g := s.dockAt(d.open)
+	g.vectors(t, "m", "x")
+	client, stop := loadClient(t), make(chan struct{})
+	var wg sync.WaitGroup
+	var failed atomic.Pointer[answer]
+	for range 8 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if a, err := send(t.Context(), client, http.MethodPost, g.url+"/v1/embeddings", `{"model":"m","input":"x"}`); err != nil || a.status != http.StatusOK {
+					failed.CompareAndSwap(nil, &a)
+				}
+			}
+		})
+	}
+	for range 20 {
+		s.put("routing", containersLine("")+"upstreams:\n"+upstreamLine("up", "tei", "", remote.URL)+"models:\n"+routes)
+		g.asAdmin(t, http.MethodPost, "/admin/reload")
+		require.Len(t, g.vectors(t, "m", "x"), 1)
+		eventually(t, "the container is gone", func() bool { return len(d.Left()) == 0 })
+		s.put("routing", containersLine("")+"upstreams:\n"+managedLine("up", "tei", "org/up", "")+"models:\n"+routes)
+		g.asAdmin(t, http.MethodPost, "/admin/reload")
+		eventually(t, "there is a container again", func() bool { return len(d.Running()) == 1 })
+	}
+	close(stop)
+	wg.Wait()
+	if a := failed.Load(); a != nil {
+		require.Equal(t, http.StatusOK, a.status, a.body)
+	}
+}
+
 // Requests for what a reload has just added find it, however soon they come.
 func TestManagedReloadUnderRequests(t *testing.T) {
 	t.Parallel()
@@ -494,6 +537,7 @@ func TestManagedRefused(t *testing.T) {
 			g.vectors(t, "o", "x")
 			g.vectors(t, "two", "x")
 			require.Equal(t, http.StatusOK, g.ask(t, "/health/ready", nil).status)
+			require.Contains(t, g.ask(t, "/health", nil).body, `{"name":"one","type":"tei","state":"unavailable"`)
 			a := g.embed(t, "one", []string{"x"})
 			require.Equal(t, http.StatusNotFound, a.status, a.body)
 			require.Contains(t, a.failure(t).Error.Message, c.want)

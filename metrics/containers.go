@@ -24,7 +24,7 @@ var containerStates = []string{"stopped", "pulling", "starting", "ready", "drain
 var startSeconds = []float64{0.5, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 300, 450, 600, 900, 1800}
 
 func (m *Metrics) containerMetrics() {
-	m.starts = m.counter("container_starts_total", "Starts of upstreams' containers, by outcome: ok, or the kind of failure.", "upstream", "outcome")
+	m.starts = m.counter("container_starts_total", "Starts of upstreams' containers, by outcome: ok or failed.", "upstream", "outcome")
 	m.startTime = m.histogram("container_start_duration_seconds", "Time of each start that succeeded, from the container's creation to its first answer.", startSeconds, "upstream")
 	m.swaps = m.counter("container_swaps_total", "Containers that were stopped to make room for another's.", "from", "to")
 	m.crashes = m.counter("container_crashes_total", "Containers that ended or stopped serving by themselves, by reason: exit, oom or unhealthy.", "upstream", "reason")

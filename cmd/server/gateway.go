@@ -213,17 +213,22 @@ func (g *gateway) inForce() *config.Config {
 }
 
 // retire closes local models and a proxy, if it is not nil, and calls drop, likewise, once the
-// requests that have begun are done.
+// requests that have begun are done; drop no later than those for models can take, as an admin's may
+// take for ever.
 func (g *gateway) retire(list []*local, p *proxy.Proxy, drop func()) {
 	old := g.generations.next()
-	if len(list) == 0 && p == nil {
+	if len(list) == 0 && p == nil && drop == nil {
 		return
 	}
 	g.closing.Go(func() {
-		<-old.done
 		if drop != nil {
+			select {
+			case <-old.done:
+			case <-time.After(g.locals.timeout):
+			}
 			drop()
 		}
+		<-old.done
 		err := g.locals.closeAll(list)
 		if p != nil {
 			err = errors.Join(err, p.Close(context.Background())) // nothing is in flight any more

@@ -782,3 +782,24 @@ func TestManagedNotReadyWithoutTheEngine(t *testing.T) {
 	sees(http.StatusOK, 1)
 	g.vectors(t, "m", "x")
 }
+
+// What a reload has removed goes when nobody can want it any more.
+func TestRetiredContainersAreDropped(t *testing.T) {
+	for name, c := range map[string]struct{ ends, dropped time.Duration }{
+		"with the last request":               {time.Second, time.Second},
+		"while an admin's request takes long": {time.Hour, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &gateway{generations: newGenerations(), locals: &locals{timeout: time.Minute}}
+				begun := time.Now()
+				time.AfterFunc(c.ends, g.generations.begin())
+				var took time.Duration
+				g.retire(nil, nil, func() { took = time.Since(begun) })
+				g.closing.Wait()
+				require.Equal(t, c.dropped, took)
+				require.Equal(t, c.ends, time.Since(begun))
+			})
+		})
+	}
+}

@@ -120,8 +120,10 @@ class Gateway:
         return self
 
     def _read(self, pipe) -> None:
-        for line in pipe:
-            self.log.append(line.rstrip())
+        with open(self.folder / "gateway.log", "a", encoding="utf-8") as file:
+            for line in pipe:
+                self.log.append(line.rstrip())
+                file.write(line)
 
     def said(self, message: str, begun: int = 0) -> list[dict]:
         """The log's events of a message."""

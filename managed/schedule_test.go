@@ -18,7 +18,8 @@ import (
 )
 
 // TestSupervisorSchedules has clients ask for hours, in every other schedule while containers and
-// the engine fail and admins meddle. One alone: -run TestSupervisorSchedules/seed=17.
+// the engine fail and admins meddle, in every fourth with an engine that hangs as well. One alone:
+// -run TestSupervisorSchedules/seed=17.
 func TestSupervisorSchedules(t *testing.T) {
 	schedules := uint64(60)
 	if testing.Short() {
@@ -37,7 +38,7 @@ func TestSupervisorSchedules(t *testing.T) {
 		})
 	}
 	t.Log(total)
-	for _, what := range []string{"served", "late", "unavailable", "canceled", "lost", "swaps", "crashes", "outages"} {
+	for _, what := range []string{"served", "late", "unavailable", "canceled", "lost", "swaps", "crashes", "outages", "hangs"} {
 		require.Positive(t, total[what], "no schedule had %s", what)
 	}
 }
@@ -87,7 +88,7 @@ func (d *schedule) spec(id string) managed.Spec {
 		s.IdleTTL = []time.Duration{0, time.Minute, 10 * time.Minute}[d.below(3)]
 		s.MinResidency = d.upTo(10 * time.Second)
 		s.DrainTimeout = 10*time.Second + d.upTo(10*time.Second)
-		s.StartWait = d.upTo(40 * time.Second)
+		s.StartWait, s.PullTimeout = d.upTo(40*time.Second), 5*time.Minute
 	})
 }
 
@@ -134,7 +135,11 @@ func (d *schedule) behave(managed.Spec) managedtest.Behaviour {
 
 func (d *schedule) run() {
 	d.engine.Bound(d.settings.Budgets)
-	d.boot(d.settings)
+	if d.seed%4 == 3 {
+		d.bootOn(moody{d.engine, d}, d.settings)
+	} else {
+		d.boot(d.settings)
+	}
 	end := time.Now().Add(2 * time.Hour)
 	var clients, trouble sync.WaitGroup
 	for _, s := range d.settings.Specs {

@@ -24,7 +24,7 @@ const (
 	forceTime, hurriedTime = 65 * time.Second, 10 * time.Second
 )
 
-// strike counts a failure of u's container. Of a start that failed requests hear until the backoff
+// strike counts a failure of u's container, which wrote lines at the end. Of a start that failed requests hear until the backoff
 // is over; those of a server that had served wait for it, unless it fails again and again.
 func (s *Supervisor) strike(u *unit, why, lines string, inStart bool) {
 	now := time.Now()
@@ -33,7 +33,7 @@ func (s *Supervisor) strike(u *unit, why, lines string, inStart bool) {
 	for len(u.failures) > 0 && now.Sub(u.failures[0]) >= breakWindow {
 		u.failures = u.failures[1:]
 	}
-	u.why, u.lines, u.refuses = u.spec.Conceal(why), u.spec.Conceal(lines), inStart
+	u.why, u.lines, u.refuses = u.spec.Conceal(why), tail(u.spec.Conceal(lines)), inStart
 	if s.hooks.Failed != nil {
 		s.hooks.Failed(u.spec.ID, u.why, u.lines)
 	}
@@ -91,7 +91,7 @@ func (s *Supervisor) fell(u *unit) {
 			u.dead, u.box = id, Container{}
 			u.tail = lines
 			reason, why := end(c, oom, u.spec.MemoryMB)
-			s.crashed(u, reason, why, tail(lines), inFlight)
+			s.crashed(u, reason, why, lines, inFlight)
 			s.settle(u)
 		}
 	})
@@ -103,8 +103,14 @@ func (s *Supervisor) unhealthy(u *unit, err error) {
 	s.lose(u)
 	u.cancel(errStop)
 	s.to(u, StateStopping, "it is not healthy")
-	s.crashed(u, "unhealthy", "was not healthy: "+words(err), u.lines, inFlight)
-	s.remove(u)
+	id := u.box.ID
+	s.effect(func() func() {
+		lines := s.lastLines(id)
+		return func() {
+			s.crashed(u, "unhealthy", "was not healthy: "+words(err), lines, inFlight)
+			s.remove(u)
+		}
+	})
 }
 
 // postMortem looks at a container that has ended.

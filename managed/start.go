@@ -265,7 +265,7 @@ func (s *Supervisor) failStart(u *unit, why string, o outcome) {
 	if o.lines != "" {
 		u.tail = o.lines
 	}
-	s.strike(u, why, tail(o.lines), true)
+	s.strike(u, why, o.lines, true)
 	u.cancel(errEnded)
 	if o.ended {
 		u.dead, u.box = u.box.ID, Container{}

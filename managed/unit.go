@@ -232,7 +232,7 @@ func (s *Supervisor) remove(u *unit) {
 				u.tail = lines
 			}
 			if u.why != "" && u.lines == "" {
-				u.lines = u.spec.Conceal(tail(lines))
+				u.lines = tail(u.spec.Conceal(lines))
 			}
 			if err != nil {
 				s.unstopped = append(s.unstopped, err)

@@ -704,6 +704,11 @@ func TestContainerSettings(t *testing.T) {
 	}
 	s := containerSettings(cfg)
 	require.Equal(t, []string{"a", "b"}, ids(s))
+	var known []string
+	for _, u := range proxyOptions(cfg).Upstreams {
+		known = append(known, u.Name)
+	}
+	require.Equal(t, []string{"a", "b", "d"}, known, "nobody is told that c does not serve")
 	require.Equal(t, managed.Budgets{HostMB: 9, GPUs: map[string]int{"0": 5}}, s.Budgets)
 	require.True(t, s.Leave)
 	require.Equal(t, time.Second, s.MaxWait)

@@ -40,7 +40,9 @@ func limitOptions(cfg config.RateLimits) ratelimit.Options {
 func proxyOptions(cfg config.Routing) proxy.Options {
 	var o proxy.Options
 	for _, u := range cfg.Upstreams {
-		o.Upstreams = append(o.Upstreams, upstream(u))
+		if !u.Managed.On() || runs(cfg, u) {
+			o.Upstreams = append(o.Upstreams, upstream(u))
+		}
 	}
 	for _, r := range routesInUse(cfg) {
 		o.Routes = append(o.Routes, proxy.Route{
@@ -71,20 +73,23 @@ func upstream(u config.Upstream) proxy.Upstream {
 	}
 }
 
-// containerSettings makes the managed upstreams of a configuration. One whose routes are all out of
-// use is left out: it would hold memory that nobody can use. One that no route was ever to lead to is
-// there for its own sake.
+// runs reports whether a managed upstream is to be run. One whose routes are all out of use is not: it
+// would hold memory that nobody can use. One that no route was ever to lead to is there for its own sake.
+func runs(cfg config.Routing, u config.Upstream) bool {
+	leads := func(r config.Route) bool { return r.Upstream == u.Name || slices.Contains(r.Fallback, u.Name) }
+	alone := (u.Managed.Pinned || u.Managed.Preload) && !slices.ContainsFunc(cfg.Models, leads)
+	return alone || slices.ContainsFunc(routesInUse(cfg), leads)
+}
+
+// containerSettings makes the managed upstreams of a configuration that are to be run.
 func containerSettings(cfg config.Routing) managed.Settings {
 	c := cfg.Containers
 	s := managed.Settings{Budgets: managed.Budgets{HostMB: c.MemoryMB, GPUs: map[string]int{}}, MaxWait: c.MaxWait, Leave: c.OnShutdown == "leave"}
 	for _, gpu := range c.GPUs {
 		s.Budgets.GPUs[gpu.ID] = gpu.MemoryMB
 	}
-	routes := routesInUse(cfg)
 	for _, u := range cfg.Upstreams {
-		leads := func(r config.Route) bool { return r.Upstream == u.Name || slices.Contains(r.Fallback, u.Name) }
-		alone := (u.Managed.Pinned || u.Managed.Preload) && !slices.ContainsFunc(cfg.Models, leads)
-		if u.Managed.On() && (alone || slices.ContainsFunc(routes, leads)) {
+		if u.Managed.On() && runs(cfg, u) {
 			s.Specs = append(s.Specs, containerSpec(u))
 		}
 	}

@@ -173,7 +173,7 @@ func (s *Supervisor) refusal(u *unit, w *waiter) *models.Error {
 	case u.state == StateReady && !u.leaving:
 		return nil
 	case s.engineState == engineAway:
-		return s.away(w.id)
+		return s.away(w.id, "started")
 	case u.refuses && u.in(StateFailed, StateStopping) && time.Now().Before(u.retryAt):
 		return u.failure()
 	case len(u.waiters) >= maxWaiters:

@@ -39,7 +39,7 @@ func (s *Supervisor) load(w *waiter) {
 
 // Unload has the server of id let its requests in flight end, stops it, and returns when it is gone
 // or ctx ends, which does not keep it from stopping. A pinned one stops, too. It starts again when a
-// request, or Load, asks for it.
+// request, or Load, asks for it. While the engine is away it is not stopped, and serves on.
 func (s *Supervisor) Unload(ctx context.Context, id string) error {
 	done := make(chan error, 1)
 	if !s.post(func() { s.unload(id, done) }) {
@@ -61,6 +61,9 @@ func (s *Supervisor) unload(id string, done chan error) {
 		return
 	case u == nil || u.removed:
 		done <- unknown(id)
+		return
+	case s.engineState == engineAway && !u.idle():
+		done <- s.away(id, "stopped") // it goes on serving
 		return
 	}
 	u.halted, u.preload, u.wantUntil = true, false, time.Time{}

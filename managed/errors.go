@@ -40,15 +40,16 @@ func ended(ctx context.Context, id string) *models.Error {
 	return models.Errorf(kind, "the request ended while %q was being started", id).By(id).Because(ctx.Err())
 }
 
-func (s *Supervisor) away(id string) *models.Error {
-	return models.Errorf(models.KindUnavailable, "container of %q cannot be started: %v", id, ErrAway).
+// away is why a container cannot be started, or stopped, at present.
+func (s *Supervisor) away(id, done string) *models.Error {
+	return models.Errorf(models.KindUnavailable, "container of %q cannot be %s: %v", id, done, ErrAway).
 		By(id).After(awayRetry).Because(s.engineErr)
 }
 
 // late tells one who has waited in vain what it has waited for.
 func (s *Supervisor) late(u *unit) *models.Error {
 	if s.engineState == engineAway && !u.in(StateReady, StateDraining) {
-		return s.away(u.spec.ID)
+		return s.away(u.spec.ID, "started")
 	}
 	message := fmt.Sprintf("%q is being started (%s)", u.spec.ID, u.state)
 	switch {

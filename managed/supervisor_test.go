@@ -520,6 +520,7 @@ func TestEngineAway(t *testing.T) {
 		e := failure(t, err, models.KindUnavailable)
 		require.Equal(t, `container of "b" cannot be started: the container engine does not answer`, e.Message)
 		require.Equal(t, 5*time.Second, e.RetryAfter)
+		require.Equal(t, `container of "a" cannot be stopped: the container engine does not answer`, failure(t, r.s.Unload(context.Background(), "a"), models.KindUnavailable).Message)
 		time.Sleep(10 * time.Minute)
 		r.use("a") // serves as before
 		require.False(t, l.Lost())

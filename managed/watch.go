@@ -121,7 +121,7 @@ func (s *Supervisor) lost(err error) {
 	for _, u := range s.units {
 		u.hasImage = false
 		if first {
-			s.refuse(u, s.away(u.spec.ID))
+			s.refuse(u, s.away(u.spec.ID, "started"))
 		}
 	}
 }

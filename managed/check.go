@@ -80,6 +80,37 @@ func (s *Supervisor) checked(u *unit, found checked) {
 	}
 }
 
+const (
+	// The engine hears of a container's end after its clients do: one that does not serve is looked
+	// at so often, with pauses.
+	endLooks, endPause = 3, 200 * time.Millisecond
+	// aliveTime is what a server has to show that it is there.
+	aliveTime = time.Second
+)
+
+// hasEnded reports whether a container that has served does not run any more.
+func (s *Supervisor) hasEnded(ctx context.Context, id string, c Container) bool {
+	for n := 1; ; n++ {
+		if now, looked := s.look(s.life, c.ID); looked && !now.Running {
+			return true
+		}
+		if n == endLooks || s.alive(ctx, id, c.Address) {
+			return false
+		}
+		select {
+		case <-time.After(endPause):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (s *Supervisor) alive(ctx context.Context, id, address string) bool {
+	ctx, cancel := context.WithTimeout(ctx, aliveTime)
+	defer cancel()
+	return s.health(ctx, id, address) == nil
+}
+
 // confirm looks whether the container of a lease still runs, and then closes done.
 func (s *Supervisor) confirm(l *Lease, done chan struct{}) {
 	u := l.u
@@ -92,11 +123,11 @@ func (s *Supervisor) confirm(l *Lease, done chan struct{}) {
 	if len(u.confirming) > 1 {
 		return
 	}
-	id, epoch := u.box.ID, u.epoch
+	life, id, box, epoch := u.life, u.spec.ID, u.box, u.epoch
 	s.effect(func() func() {
-		c, looked := s.look(s.life, id)
+		gone := s.hasEnded(life, id, box)
 		return func() {
-			if looked && !c.Running && u.epoch == epoch && u.in(StateReady, StateDraining) {
+			if gone && u.epoch == epoch && u.in(StateReady, StateDraining) {
 				s.fell(u)
 			} else {
 				s.quiet = true

@@ -2,11 +2,15 @@ package managed_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quadrate-maas/quadrate/managed"
+	"github.com/quadrate-maas/quadrate/managed/managedtest"
 	"github.com/quadrate-maas/quadrate/models"
 )
 
@@ -103,6 +107,39 @@ func TestWrapRepeatsWhatWasLost(t *testing.T) {
 			})
 		})
 	}
+}
+
+// laggard says for a while of a container that has ended that it runs.
+type laggard struct {
+	*managedtest.Engine
+	seen atomic.Int64 // when it was first found to have ended
+}
+
+func (e *laggard) Inspect(ctx context.Context, id string) (managed.Container, error) {
+	c, err := e.Engine.Inspect(ctx, id)
+	if !c.Running {
+		e.seen.CompareAndSwap(0, time.Now().UnixNano())
+		c.Running = time.Since(time.Unix(0, e.seen.Load())) < 300*time.Millisecond
+	}
+	return c, err
+}
+
+func TestWrapRepeatsWhatTheEngineDoesNotKnowYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.engine.Mute(true)
+		r.bootOn(&laggard{Engine: r.engine}, settings(spec("a")))
+		inner := &server{do: func(asked int) error {
+			if asked > 1 {
+				return nil
+			}
+			r.engine.Crash("a", 1, false)
+			return models.Errorf(models.KindUpstream, "connection reset")
+		}}
+		_, err := r.s.Wrap("a", inner).(models.Embedder).Embed(context.Background(), models.EmbedRequest{})
+		require.NoError(t, err)
+		require.Equal(t, 2, inner.asked)
+	})
 }
 
 func TestWrapDoesNotRepeat(t *testing.T) {

@@ -63,6 +63,7 @@ func (s *Supervisor) update(u *unit, spec Spec) {
 		}
 	case u.idle():
 		s.renew(u, spec)
+		u.preload = spec.Preload
 		s.to(u, StateStopped, "its configuration has changed")
 	default:
 		u.next = &spec

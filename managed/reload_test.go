@@ -87,7 +87,8 @@ func TestReloadForgets(t *testing.T) {
 }
 
 func TestReloadMendsAFailure(t *testing.T) {
-	virtual(t, settings(spec("a")), func(s managed.Spec) managedtest.Behaviour {
+	preloaded := with(spec("b"), func(s *managed.Spec) { s.Preload, s.Command = true, []string{"a"} })
+	virtual(t, settings(spec("a"), preloaded), func(s managed.Spec) managedtest.Behaviour {
 		if s.Command[0] == "a" {
 			return managedtest.Behaviour{StartErr: errors.New("no")}
 		}
@@ -95,7 +96,11 @@ func TestReloadMendsAFailure(t *testing.T) {
 	}, func(r *rig) {
 		_, err := r.acquire("a")
 		refused(t, err, models.KindUnavailable)
-		r.s.Apply(settings(with(spec("a"), func(s *managed.Spec) { s.Command = []string{"b"} })))
+		require.Equal(t, "failed", r.state("b"))
+		mended := func(s *managed.Spec) { s.Command = []string{"b"} }
+		r.s.Apply(settings(with(spec("a"), mended), with(preloaded, mended)))
+		require.Equal(t, "stopped", r.state("a"))
+		require.Equal(t, "ready", r.state("b"))
 		r.use("a")
 	})
 }

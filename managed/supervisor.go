@@ -16,15 +16,16 @@ import (
 // request that came in between.
 //
 // What takes time (a pull, a start, a probe, a stop) is an effect: a goroutine of its own, which
-// ends by itself or with its unit's life, and whose report is again a function for the loop. A unit has one attempt, or one
-// removal, at a time; reports of an earlier life of a unit are known by its epoch.
+// ends by itself or with its unit's life, and whose report is again a function for the loop. A unit
+// has one attempt, or one removal, at a time; reports of an earlier life of a unit are known by its
+// epoch.
 //
 // What holds:
 //   - The loop never blocks: not on an engine, a server, a waiter or a hook.
 //   - Whoever waits is answered: served, failed, or late, and never both. A lease is in the hands
 //     of one caller, or of nobody.
 //   - Memory and a group's place are held from before a container is made until it is gone.
-//   - Every goroutine is an effect, or the watch of the engine, and has ended when Close returns.
+//   - Every goroutine is an effect's, or the watch's of the engine, and has ended when Close returns.
 type Supervisor struct {
 	engine  Engine
 	prober  Prober

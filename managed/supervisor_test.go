@@ -156,7 +156,6 @@ func refused(t *testing.T, err error, kind models.Kind) {
 // failure is err as what it is.
 func failure(t *testing.T, err error, kind models.Kind) *models.Error {
 	t.Helper()
-	t.Helper()
 	var e *models.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, kind, e.Kind, "%v", err)

@@ -45,11 +45,14 @@ func locate(host string, env func(string) string) (address, error) {
 	at.scheme, at.target = scheme, target
 	ok := false
 	switch scheme {
-	case "unix":
-		ok = filepath.IsAbs(target)
 	case "tcp":
+		if strings.Contains(target, "@") {
+			return address{}, fmt.Errorf("%s has credentials in it, which an engine does not take: tcp://host:port", at.setting)
+		}
 		name, port, err := net.SplitHostPort(strings.TrimSuffix(target, "/"))
 		ok = err == nil && name != "" && port != ""
+	case "unix":
+		ok = filepath.IsAbs(target)
 	}
 	if !ok {
 		return address{}, fmt.Errorf("%s: %q is no engine's address: unix:///path or tcp://host:port", at.setting, at.host)

@@ -23,6 +23,8 @@ func TestNewFindsTheEngine(t *testing.T) {
 		"the setting first":   {host: "unix:///run/x.sock", environ: []string{"DOCKER_HOST=tcp://proxy:2375"}, want: "unix:///run/x.sock"},
 		"no scheme":           {host: "/run/x.sock", says: []string{"containers.host", `"/run/x.sock"`, "unix:///path"}},
 		"ssh":                 {environ: []string{"DOCKER_HOST=ssh://me@there"}, says: []string{"DOCKER_HOST", "ssh://me@there"}},
+		"credentials":         {environ: []string{"DOCKER_HOST=tcp://me:secret@there:2375"}, says: []string{"DOCKER_HOST has credentials in it"}},
+		"a name":              {environ: []string{"DOCKER_HOST=tcp://secret@there:2375"}, says: []string{"DOCKER_HOST has credentials in it"}},
 		"no port":             {host: "tcp://there", says: []string{"containers.host", "tcp://there"}},
 		"relative":            {host: "unix://run/x.sock", says: []string{"containers.host"}},
 		"version":             {environ: []string{"DOCKER_API_VERSION=new"}, says: []string{"DOCKER_API_VERSION", `"new"`}},
@@ -41,6 +43,7 @@ func TestNewFindsTheEngine(t *testing.T) {
 			for _, part := range c.says {
 				require.ErrorContains(t, err, part)
 			}
+			require.NotContains(t, err.Error(), "secret")
 		})
 	}
 }

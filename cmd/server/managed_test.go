@@ -808,3 +808,21 @@ func TestRetiredContainersAreDropped(t *testing.T) {
 		})
 	}
 }
+
+// A container that no route leads to runs for its own sake.
+func TestManagedWithoutRoutes(t *testing.T) {
+	t.Parallel()
+	d := newDock(t)
+	other := upstreamtest.NewTEI(t, upstreamtest.Options{})
+	s := managedSite(t, "", managedLine("alone", "tei", "org/model", ", pinned: true")+upstreamLine("other", "tei", "", other.URL), routeLine("o", "other", ""))
+	g := s.dockAt(d.open)
+	eventually(t, "it serves", func() bool {
+		return g.metric(t, "quadrate_container_state", `upstream="alone"`, `state="ready"`) == 1
+	})
+	require.True(t, d.Crash("alone", 1, false))
+	eventually(t, "it serves again", func() bool { return slices.Equal([]string{"alone", "alone"}, d.Started()) })
+	g.vectors(t, "o", "x")
+	s.put("routing", containersLine("")+"upstreams:\n"+upstreamLine("other", "tei", "", other.URL)+"models:\n"+routeLine("o", "other", ""))
+	g.asAdmin(t, http.MethodPost, "/admin/reload")
+	eventually(t, "it is gone", func() bool { return len(d.Left()) == 0 })
+}

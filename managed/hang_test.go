@@ -21,6 +21,9 @@ import (
 type hanging struct {
 	*managedtest.Engine
 	watch, ping, start atomic.Bool
+	// turn is had by a watch that has not begun, and a ping waits for it whatever its context, as
+	// in clients that find out first which version of the API to speak.
+	turn chan struct{}
 }
 
 func hang(ctx context.Context) error {
@@ -30,12 +33,16 @@ func hang(ctx context.Context) error {
 
 func (e *hanging) Watch(ctx context.Context, begun func(), heard func(managed.Event)) error {
 	if e.watch.Load() {
+		<-e.turn
+		defer func() { e.turn <- struct{}{} }()
 		return hang(ctx)
 	}
 	return e.Engine.Watch(ctx, begun, heard)
 }
 
 func (e *hanging) Ping(ctx context.Context) error {
+	<-e.turn
+	defer func() { e.turn <- struct{}{} }()
 	if e.ping.Load() {
 		return hang(ctx)
 	}
@@ -63,7 +70,8 @@ func TestEngineThatHangs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil)
-				e := &hanging{Engine: r.engine}
+				e := &hanging{Engine: r.engine, turn: make(chan struct{}, 1)}
+				e.turn <- struct{}{}
 				hangs := func(yes bool) {
 					for _, b := range c.which(e) {
 						b.Store(yes)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -63,7 +64,7 @@ func (s *Supervisor) watchOnce() error {
 	err := s.engine.Watch(ctx,
 		func() {
 			begun.Store(true)
-			s.post(func() { s.relist(again) })
+			s.post(func() { s.relist(ctx, again) })
 		},
 		func(e Event) { s.post(func() { s.heard(e) }) })
 	if cause := context.Cause(ctx); cause != nil {
@@ -86,7 +87,7 @@ func (s *Supervisor) feelPulse(ctx context.Context, begun *atomic.Bool, end cont
 		case <-ctx.Done():
 			return
 		}
-		if err := s.briefly(ctx, s.engine.Ping); errors.Is(err, ErrAway) {
+		if err := s.ping(ctx, end); errors.Is(err, ErrAway) {
 			end(err)
 			return
 		}
@@ -95,6 +96,20 @@ func (s *Supervisor) feelPulse(ctx context.Context, begun *atomic.Bool, end cont
 			return
 		}
 	}
+}
+
+// ping asks whether the engine answers, and ends the watch when there is no answer in time: it may be
+// that the question waits for the watch.
+func (s *Supervisor) ping(ctx context.Context, end context.CancelCauseFunc) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			end(fmt.Errorf("%w: nothing within %v", ErrAway, askTime))
+		}
+	})
+	defer stop()
+	return s.engine.Ping(ctx)
 }
 
 // suspect is called when the engine did not answer somebody: the watch is to find out.
@@ -126,8 +141,9 @@ func (s *Supervisor) lost(err error) {
 	}
 }
 
-// relist asks for what events did not tell.
-func (s *Supervisor) relist(again func()) {
+// relist asks for what the events of a watch did not tell. What comes when the watch has ended is of
+// no use: the next one asks anew.
+func (s *Supervisor) relist(watch context.Context, again func()) {
 	if s.closing {
 		return
 	}
@@ -142,12 +158,14 @@ func (s *Supervisor) relist(again func()) {
 		defer done()
 		list, err := s.engine.List(ctx)
 		return func() {
-			if err != nil {
+			switch {
+			case watch.Err() != nil:
+			case err != nil:
 				s.lost(err)
 				again()
-				return
+			default:
+				s.reconcile(list, serving)
 			}
-			s.reconcile(list, serving)
 		}
 	})
 }

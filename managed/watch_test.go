@@ -61,6 +61,33 @@ func TestEngineThatAnswersInPart(t *testing.T) {
 	}
 }
 
+// tardy answers the first List when the watch that it was for has ended, and the next has begun.
+type tardy struct {
+	*managedtest.Engine
+	lists atomic.Int64
+}
+
+func (e *tardy) List(ctx context.Context) ([]managed.Container, error) {
+	if e.lists.Add(1) == 1 {
+		return nil, hang(ctx)
+	}
+	return e.Engine.List(ctx)
+}
+
+func TestAnswerForAnEarlierWatchIsNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		r.bootOn(&tardy{Engine: r.engine}, settings(spec("a")))
+		time.Sleep(time.Second)
+		r.engine.GoAway()
+		time.Sleep(time.Second)
+		r.engine.ComeBack()
+		time.Sleep(40 * time.Second)
+		r.use("a")
+		require.Equal(t, []string{"engine false", "engine true"}, r.heard("engine"))
+	})
+}
+
 func TestOutageWhileARequestWaits(t *testing.T) {
 	virtual(t, settings(spec("a")), func(managed.Spec) managedtest.Behaviour {
 		return managedtest.Behaviour{Create: 3 * time.Second}

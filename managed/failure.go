@@ -107,7 +107,7 @@ func (s *Supervisor) unhealthy(u *unit, err error) {
 	s.effect(func() func() {
 		lines := s.lastLines(id)
 		return func() {
-			s.crashed(u, "unhealthy", "was not healthy: "+words(err), lines, inFlight)
+			s.crashed(u, "unhealthy", "was not healthy: "+u.spec.words(err), lines, inFlight)
 			s.remove(u)
 		}
 	})

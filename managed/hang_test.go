@@ -3,7 +3,6 @@ package managed_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -212,19 +211,5 @@ func TestUnhealthyServersLastLinesAreTold(t *testing.T) {
 		r.engine.Sicken("a", true)
 		time.Sleep(time.Minute)
 		require.Equal(t, []string{"a failed was not healthy: the server is not healthy [out of file descriptors]"}, r.heard("a failed"))
-	})
-}
-
-// A secret of which what is shown has but the end is concealed, too.
-func TestSecretsAreConcealedBeforeLinesAreCut(t *testing.T) {
-	secret := strings.Repeat("s3cret", 20)
-	secretive := with(spec("a"), func(s *managed.Spec) { s.Env = []string{"TOKEN=" + secret} })
-	virtual(t, settings(secretive), func(managed.Spec) managedtest.Behaviour {
-		return managedtest.Behaviour{Unhealthy: true, EndsAfter: time.Second, Logs: secret + " " + strings.Repeat("x", 1900) + "\n"}
-	}, func(r *rig) {
-		_, err := r.acquire("a")
-		require.NotContains(t, failure(t, err, models.KindUnavailable).Message, "s3cret")
-		require.NotEmpty(t, r.heard("a failed"))
-		require.NotContains(t, r.heard("a failed")[0], "s3cret")
 	})
 }

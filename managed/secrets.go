@@ -2,6 +2,7 @@ package managed
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -29,6 +30,9 @@ func (s Spec) Conceal(text string) string {
 	}
 	return text
 }
+
+// words are an error's, without what is the server's alone.
+func (s Spec) words(err error) string { return words(errors.New(s.Conceal(err.Error()))) }
 
 // ShownCommand is Command without the values of arguments such as --api-key.
 func (s Spec) ShownCommand() []string {

@@ -1,6 +1,7 @@
 package managed_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -47,5 +48,30 @@ func TestLastLinesHoldNoSecrets(t *testing.T) {
 		text, err := r.s.Logs(t.Context(), "a", 9)
 		require.NoError(t, err)
 		require.Equal(t, "no access with hf_abcdefgh\n", text)
+	})
+}
+
+// A secret of which what is shown has but the end is concealed, too.
+func TestSecretsAreConcealedBeforeLinesAreCut(t *testing.T) {
+	secret := strings.Repeat("s3cret", 20)
+	secretive := with(spec("a"), func(s *managed.Spec) { s.Env = []string{"TOKEN=" + secret} })
+	virtual(t, settings(secretive), func(managed.Spec) managedtest.Behaviour {
+		return managedtest.Behaviour{Unhealthy: true, EndsAfter: time.Second, Logs: secret + " " + strings.Repeat("x", 1900) + "\n"}
+	}, func(r *rig) {
+		_, err := r.acquire("a")
+		require.NotContains(t, failure(t, err, models.KindUnavailable).Message, "s3cret")
+		require.NotEmpty(t, r.heard("a failed"))
+		require.NotContains(t, r.heard("a failed")[0], "s3cret")
+	})
+}
+
+func TestSecretsAreConcealedBeforeErrorsAreCut(t *testing.T) {
+	secret := strings.Repeat("s3cret", 20)
+	secretive := with(spec("a"), func(s *managed.Spec) { s.Env = []string{"TOKEN=" + secret} })
+	virtual(t, settings(secretive), func(managed.Spec) managedtest.Behaviour {
+		return managedtest.Behaviour{TryErr: models.Errorf(models.KindInvalid, "%s%s", strings.Repeat("x", 450), secret)}
+	}, func(r *rig) {
+		_, err := r.acquire("a")
+		require.NotContains(t, failure(t, err, models.KindUnavailable).Message, "s3cret")
 	})
 }

@@ -238,24 +238,24 @@ func (s *Supervisor) tellStarted(u *unit, took time.Duration, err error) {
 
 // failed ends a start in vain. A container that has ended is kept for its logs.
 func (s *Supervisor) failed(u *unit, o outcome) {
-	why := words(o.err)
+	why := u.spec.words(o.err)
 	switch {
 	case o.ended:
 		_, why = end(o.last, u.lacksMemory(), u.spec.MemoryMB)
 		why = "it " + why
 	case errors.Is(o.err, context.DeadlineExceeded):
-		why = fmt.Sprintf("it did not serve within %v (start_timeout)%s", u.spec.StartTimeout, lastSaid(o.err))
+		why = fmt.Sprintf("it did not serve within %v (start_timeout)%s", u.spec.StartTimeout, u.spec.lastSaid(o.err))
 	}
 	s.failStart(u, why, o)
 }
 
 // lastSaid is what a server answered before it was given up.
-func lastSaid(err error) string {
+func (s Spec) lastSaid(err error) string {
 	var e *unserved
 	if !errors.As(err, &e) || e.last == nil {
 		return ""
 	}
-	return ", and said at last: " + words(e.last)
+	return ", and said at last: " + s.words(e.last)
 }
 
 func (s *Supervisor) failStart(u *unit, why string, o outcome) {

@@ -267,9 +267,9 @@ func (s *Supervisor) adopted(u *unit, err error) {
 		}
 		s.serve(u, "taken over from an earlier process")
 	default:
-		why := "its server does not serve: " + words(err)
+		why := "its server does not serve: " + u.spec.words(err)
 		if errors.Is(err, context.DeadlineExceeded) {
-			why = "its server did not serve within " + adoptTime.String() + lastSaid(err)
+			why = "its server did not serve within " + adoptTime.String() + u.spec.lastSaid(err)
 		}
 		s.tellRemoved(u.box, why)
 		u.cancel(errStop)

@@ -38,6 +38,24 @@ def test_the_engine_restarts(gateway, name, own_engine, how):
         assert not {c["Id"] for c in running(name)} & before
 
 
+def test_the_engine_hangs(gateway, name, own_engine):
+    gw = gateway(routing(managed("serves", SMALL), managed("other", SMALL)))
+    assert gw.embed("serves").status == 200
+    before = [c["Id"] for c in running(name)]
+    os.kill(own_engine.pid(), signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        served = until(lambda: (a := gw.embed("serves")).status == 200 and time.monotonic() - begun > 4 and a, 10, "what serves goes on serving")
+        refused = gw.embed("other", X_Request_Timeout="2")
+        print("meanwhile:", served, "| what does not run:", refused)
+        assert refused.status == 503 and refused.seconds < 3
+    finally:
+        os.kill(own_engine.pid(), signal.SIGCONT)
+    other = until(lambda: (a := gw.embed("other")).status == 200 and a, 30, "the other starts when the engine is back")
+    print("afterwards:", other)
+    assert [c["Id"] for c in running(name) if upstream(c) == "serves"] == before and gw.metric("crashes_total") == 0
+
+
 def test_without_a_socket_the_others_are_served(gateway, remote, name):
     other = {"name": "remote", "type": "tei", "urls": [remote]}
     gw = gateway(routing(managed("small", SMALL), other, routes=[route("small", model=SMALL), route("remote", model=MINILM)],

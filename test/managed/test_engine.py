@@ -7,7 +7,7 @@ import time
 
 import pytest
 from engine import BASE, containers, docker, inspect, running, socket, until, upstream
-from gateway import MINILM, PROGRAM, SMALL, ask, managed, route, routing
+from gateway import MINILM, PROGRAM, SMALL, Answer, ask, managed, route, routing
 
 REFUSED = "no container can be run here: the upstream serves nobody"
 
@@ -103,6 +103,23 @@ def in_container(folder, name: str, network: str) -> None:
     docker("run", "--detach", "--name", name, "--network", network, "--publish", "127.0.0.1::8000", "--volume", f"{folder}:/etc/quadrate:ro",
            "--volume", f"{PROGRAM}:/quadrate:ro", "--volume", f"{socket()}:/var/run/docker.sock", "--env", "QUADRATE_FILES_ROUTING=/etc/quadrate/routing.yaml",
            BASE, "/quadrate", "-config", "/etc/quadrate/server.yaml")
+    answer = ask_in_container(name)
+    (container,) = running(name)
+    print(f"{answer}; {upstream(container)} is {container['Name']} in {list(container['NetworkSettings']['Networks'])}, "
+          f"published: {container['NetworkSettings']['Ports']}")
+    assert list(container["NetworkSettings"]["Networks"]) == [network]
+    assert not any(container["NetworkSettings"]["Ports"].values())
+    docker("kill", name)
+    docker("start", name)
+    print("killed and started:", ask_in_container(name))
+    assert [c["Id"] for c in running(name)] == [container["Id"]], "it is adopted"
+    docker("stop", "--time", "20", name)
+    assert inspect(name)["State"]["ExitCode"] == 0, docker("logs", name)
+    assert containers(name) == []
+
+
+def ask_in_container(name: str) -> Answer:
+    """What the gateway in a container answers, once it is there."""
     url = "http://" + docker("port", name, "8000/tcp").splitlines()[0]
 
     def ready() -> bool:
@@ -115,11 +132,4 @@ def in_container(folder, name: str, network: str) -> None:
     until(ready, 20, "the gateway in its container answers")
     answer = ask(url + "/v1/embeddings", {"model": "small", "input": "hello"})
     assert answer.status == 200, f"{answer}\n{docker('logs', name)}"
-    (container,) = running(name)
-    print(f"{answer}; {upstream(container)} is {container['Name']} in {list(container['NetworkSettings']['Networks'])}, "
-          f"published: {container['NetworkSettings']['Ports']}")
-    assert list(container["NetworkSettings"]["Networks"]) == [network]
-    assert not any(container["NetworkSettings"]["Ports"].values())
-    docker("stop", "--time", "20", name)
-    assert inspect(name)["State"]["ExitCode"] == 0, docker("logs", name)
-    assert containers(name) == []
+    return answer

@@ -399,7 +399,8 @@ func TestManagedReloadOfTheInstance(t *testing.T) {
 	require.EqualValues(t, 1, d.opened.Load())
 }
 
-// An upstream that turns from a container into a server elsewhere, and back, serves all the time.
+// An upstream that turns from a container into a server elsewhere, and back, and into another
+// container, serves all the time.
 func TestManagedTurnsRemoteAndBack(t *testing.T) {
 	t.Parallel()
 	d := newDock(t)
@@ -425,14 +426,17 @@ func TestManagedTurnsRemoteAndBack(t *testing.T) {
 			}
 		})
 	}
-	for range 20 {
-		s.put("routing", containersLine("")+"upstreams:\n"+upstreamLine("up", "tei", "", remote.URL)+"models:\n"+routes)
+	turn := func(upstream string) {
+		s.put("routing", containersLine("")+"upstreams:\n"+upstream+"models:\n"+routes)
 		g.asAdmin(t, http.MethodPost, "/admin/reload")
 		require.Len(t, g.vectors(t, "m", "x"), 1)
+	}
+	for range 20 {
+		turn(upstreamLine("up", "tei", "", remote.URL))
 		eventually(t, "the container is gone", func() bool { return len(d.Left()) == 0 })
-		s.put("routing", containersLine("")+"upstreams:\n"+managedLine("up", "tei", "org/up", "")+"models:\n"+routes)
-		g.asAdmin(t, http.MethodPost, "/admin/reload")
-		eventually(t, "there is a container again", func() bool { return len(d.Running()) == 1 })
+		turn(managedLine("up", "tei", "org/up", ""))
+		turn(managedLine("up", "tei", "org/up", ", memory_mb: 64"))
+		require.Equal(t, 64, d.last("up").spec.MemoryMB)
 	}
 	close(stop)
 	wg.Wait()

@@ -90,12 +90,12 @@ const (
 
 // hasEnded reports whether a container that has served does not run any more.
 func (s *Supervisor) hasEnded(ctx context.Context, id string, c Container) bool {
-	for n := 1; ; n++ {
+	for n := 1; !s.alive(ctx, id, c.Address); n++ {
 		if now, looked := s.look(s.life, c.ID); looked && !now.Running {
 			return true
 		}
-		if n == endLooks || s.alive(ctx, id, c.Address) {
-			return false
+		if n == endLooks {
+			break
 		}
 		select {
 		case <-time.After(endPause):
@@ -103,6 +103,7 @@ func (s *Supervisor) hasEnded(ctx context.Context, id string, c Container) bool 
 			return false
 		}
 	}
+	return false
 }
 
 func (s *Supervisor) alive(ctx context.Context, id, address string) bool {

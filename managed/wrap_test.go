@@ -215,3 +215,17 @@ func TestWhoNeedNotWaitDoesNot(t *testing.T) {
 		lease.Release()
 	})
 }
+
+func TestErrorOfAServerThatRunsIsToldAtOnce(t *testing.T) {
+	virtual(t, settings(spec("a")), nil, func(r *rig) {
+		r.use("a")
+		r.engine.GoAway()
+		inner := &server{do: func(int) error { return models.Errorf(models.KindUpstream, "500") }}
+		begun := time.Now()
+		_, err := r.s.Wrap("a", inner).(models.Embedder).Embed(context.Background(), models.EmbedRequest{})
+		refused(t, err, models.KindUpstream)
+		require.Zero(t, time.Since(begun))
+		r.engine.ComeBack()
+		time.Sleep(10 * time.Second)
+	})
+}

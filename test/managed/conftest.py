@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 
 import pytest
-from engine import INSTANCE, ROOT, TEI, containers, docker, socket, until
+from engine import INSTANCE, ROOT, TEI, Events, containers, docker, socket, until
 from gateway import MINILM, Gateway, ask
 
 # Of names of containers, networks and instances; what is left of them at the end is a fault.
@@ -62,6 +62,20 @@ def gateway(tmp_path, name, request):
             print(f"--- log of the gateway in {running.folder.name}:", *running.log[-150:], sep="\n")
     for container in [c for running in made for c in containers(running.instance)]:
         docker("rm", "--force", "--volumes", container["Id"], check=False)
+
+
+@pytest.fixture
+def watch(name):
+    """watch() hears of the test's containers from now on."""
+    made = []
+
+    def start() -> Events:
+        made.append(Events(name))
+        return made[-1]
+
+    yield start
+    for events in made:
+        events.stop()
 
 
 @pytest.hookimpl(wrapper=True)

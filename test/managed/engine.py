@@ -1,10 +1,10 @@
 """The container engine as the tests see it, past the gateway."""
 
-import datetime
 import json
 import os
 import pathlib
 import subprocess
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -54,27 +54,44 @@ def until(condition, seconds: float, what: str):
 
 
 class Events:
-    """Starts and ends of an instance's containers since this was made, in order."""
+    """Starts and ends of an instance's containers since this was made, in order. The engine remembers few, so that it is listened to all the time."""
 
     def __init__(self, instance: str):
-        self.instance, self.since = instance, datetime.datetime.now(datetime.UTC)
+        filters = ["type=container", "event=start", "event=die", f"label={INSTANCE}={instance}"]
+        self.process = subprocess.Popen(
+            ["docker", "events", "--since", str(time.time()), "--format", "{{json .}}", *[word for f in filters for word in ("--filter", f)]],
+            stdout=subprocess.PIPE, text=True)
+        self.lines: list[str] = []
+        self.reader = threading.Thread(target=self.listen, daemon=True)
+        self.reader.start()
+
+    def listen(self) -> None:
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.reader.join()
 
     def read(self) -> list[tuple[str, str, str]]:
         """(start or die, the upstream, the container's id) of each."""
-        now = datetime.datetime.now(datetime.UTC)
-        said = docker("events", "--since", self.since.isoformat(), "--until", now.isoformat(), "--filter", "type=container",
-                      "--filter", "event=start", "--filter", "event=die", "--filter", f"label={INSTANCE}={self.instance}",
-                      "--format", "{{json .}}")
-        events = [json.loads(line) for line in said.splitlines()]
+        known = -1
+        while known != len(self.lines):
+            known = len(self.lines)
+            time.sleep(0.2)
+        events = [json.loads(line) for line in self.lines]
         return [(e["Action"], e["Actor"]["Attributes"][UPSTREAM], e["Actor"]["ID"]) for e in events]
 
     def starts(self) -> list[str]:
         """The upstreams that were started, in order."""
         return [name for action, name, _ in self.read() if action == "start"]
 
-    def most_at_once(self) -> int:
+    def most_at_once(self, *upstreams: str) -> int:
+        """How many containers ran at once, of all or of these upstreams."""
         most, up = 0, set()
-        for action, _, container in self.read():
-            (up.add if action == "start" else up.discard)(container)
-            most = max(most, len(up))
+        for action, name, container in self.read():
+            if not upstreams or name in upstreams:
+                (up.add if action == "start" else up.discard)(container)
+                most = max(most, len(up))
         return most

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 
-from engine import Events, containers, docker, running, until, upstream
+from engine import containers, docker, running, until, upstream
 from gateway import MINILM, SMALL, SMALLER, managed, route, routing
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "25"))
@@ -74,18 +74,9 @@ def disturb(gw, name: str, dice) -> str:
     return "gateway killed"
 
 
-def most_of(events: Events, names) -> int:
-    most, up = 0, set()
-    for action, of, container in events.read():
-        if of in names:
-            (up.add if action == "start" else up.discard)(container)
-            most = max(most, len(up))
-    return most
-
-
-def test_chaos(gateway, name):
+def test_chaos(gateway, name, watch):
     seed = int(os.environ.get("CHAOS_SEED", time.time()))
-    dice, gw, events = random.Random(seed), gateway(configuration()), Events(name)
+    dice, gw, events = random.Random(seed), gateway(configuration()), watch()
     expected = {model: gw.embed(model).vector for model in GROUP | BUDGET}
     clients, done = Clients(gw, expected, seed), []
     stop = time.monotonic() + SECONDS
@@ -97,17 +88,17 @@ def test_chaos(gateway, name):
         clients.stop()
     print(f"seed {seed}: {', '.join(done)}")
     print("clients were told:", dict(clients.said), "faults:", clients.faults[:5])
-    quiet = Events(name)
+    quiet = watch()
     for model in expected:
         # By hand, as one that was killed often is not started for a while.
         until(lambda m=model: gw.load(m).status == 200, 60, f"{model} serves when it is quiet again")
         answer = gw.embed(model)
         assert answer.vector == expected[model]
     starts = collections.Counter(events.starts())
-    print(f"starts {dict(starts)}; at once at most {most_of(events, GROUP)} of the group and {most_of(events, BUDGET)} within the budget")
+    print(f"starts {dict(starts)}; at once at most {events.most_at_once(*GROUP)} of the group and {events.most_at_once(*BUDGET)} within the budget")
     assert clients.faults == []
     assert clients.said["answered"] > 0
     assert len(quiet.starts()) <= 2 * len(expected), "nothing is started for nobody"
-    assert most_of(events, GROUP) == 1 and most_of(events, BUDGET) == 1
+    assert events.most_at_once(*GROUP) == 1 and events.most_at_once(*BUDGET) == 1
     gw.stop()
     assert containers(name) == []

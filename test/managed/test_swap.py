@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 
-from engine import Events, docker, running, until, upstream
+from engine import docker, running, until, upstream
 from gateway import LONG, MINILM, SMALL, SMALLER, managed, routing
 
 
@@ -17,9 +17,9 @@ def compressed(names: list[str]) -> str:
     return " ".join(f"{name}×{len(list(run))}" for name, run in itertools.groupby(names))
 
 
-def test_swapped_for_another_and_back(gateway, name):
+def test_swapped_for_another_and_back(gateway, name, watch):
     gw = gateway(grouped(MINILM, SMALL))
-    events = Events(name)
+    events = watch()
     seen = []
     for model in "abab":
         answer = gw.embed(model)
@@ -34,9 +34,9 @@ def test_swapped_for_another_and_back(gateway, name):
     assert gw.metric("swaps_total", **{"from": "a", "to": "b"}) == 2
 
 
-def test_fifty_requests_to_three_models_in_a_group_of_one(gateway, name):
+def test_fifty_requests_to_three_models_in_a_group_of_one(gateway, name, watch):
     gw = gateway(grouped(SMALL, SMALLER, MINILM))
-    events = Events(name)
+    events = watch()
     models = [model for model, _ in zip(itertools.cycle("abc"), range(50))]
     begun = time.monotonic()
     answers = gw.all([lambda m=m: gw.embed(m) for m in models])
@@ -51,10 +51,10 @@ def test_fifty_requests_to_three_models_in_a_group_of_one(gateway, name):
     assert gw.metric("swaps_total") == len(starts) - 1
 
 
-def test_nobody_starves_beside_models_that_are_always_asked(gateway, name):
+def test_nobody_starves_beside_models_that_are_always_asked(gateway, name, watch):
     """Three models in a group of one, each asked by clients that ask again as soon as they are answered."""
     gw = gateway({**grouped(SMALL, SMALLER, SMALL, min_residency="2s"), "containers": {"max_wait": "2s"}})
-    events = Events(name)
+    events = watch()
     stop = time.monotonic() + 16
     answered: dict[str, list] = {"a": [], "b": [], "c": []}
     lock = threading.Lock()
@@ -78,9 +78,9 @@ def test_nobody_starves_beside_models_that_are_always_asked(gateway, name):
     assert max(a.seconds for answers in answered.values() for a in answers) < 15
 
 
-def test_a_budget_of_memory_is_kept(gateway, name):
+def test_a_budget_of_memory_is_kept(gateway, name, watch):
     gw = gateway(routing(*[managed(n, model, memory_mb=200) for n, model in zip("abc", (SMALL, SMALLER, SMALL), strict=True)], memory_mb=450))
-    events = Events(name)
+    events = watch()
     answers = [gw.embed(model) for model in "abc"]
     assert {a.status for a in answers} == {200}, [str(a) for a in answers]
     print("starts:", events.starts(), "run now:", [upstream(c) for c in running(name)])

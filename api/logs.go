@@ -2,14 +2,11 @@ package api
 
 import (
 	"context"
-	"regexp"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/quadrate-maas/quadrate/internal/printable"
 	"github.com/quadrate-maas/quadrate/models"
 )
 
@@ -38,7 +35,7 @@ func (x *call) adminLogs(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	x.send(fiber.StatusOK, []byte(plain(text)))
+	x.send(fiber.StatusOK, []byte(printable.Text(text)))
 	x.http.Set(fiber.HeaderContentType, fiber.MIMETextPlainCharsetUTF8)
 	return nil
 }
@@ -54,19 +51,4 @@ func (x *call) logLines() (int, error) {
 		return 0, invalid(field, "%s must be a whole number from 1 to %d, not %q", field, maxLogLines, shorten(value))
 	}
 	return lines, nil
-}
-
-// escapes are the sequences with which programs colour what they write to a terminal.
-var escapes = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]`)
-
-// plain is text that does no harm to the terminal it is read in: without control characters but
-// line feeds and tabs, and with U+FFFD for what is not UTF-8.
-func plain(text string) string {
-	text = escapes.ReplaceAllString(text, "")
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, string(utf8.RuneError)))
 }

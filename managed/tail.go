@@ -1,10 +1,10 @@
 package managed
 
 import (
-	"regexp"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/quadrate-maas/quadrate/internal/printable"
 )
 
 const (
@@ -16,23 +16,8 @@ const (
 	wordsBytes = 500
 )
 
-// escapes colour a terminal.
-var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[ -/]*[@-~]`)
-
-// clean makes text one that can be shown: valid UTF-8 without control characters, save ends of
-// lines.
-func clean(text string) string {
-	text = escapes.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), "")
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case r != '\n' && unicode.IsControl(r):
-			return -1
-		}
-		return r
-	}, text)
-}
+// clean makes text one that can be shown in a sentence, save ends of lines.
+func clean(text string) string { return strings.ReplaceAll(printable.Text(text), "\t", " ") }
 
 // tail is the end of logs as an error shows it.
 func tail(logs string) string {

@@ -1,7 +1,6 @@
 package managed
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/models"
@@ -63,8 +62,8 @@ func (s *Supervisor) show(u *unit) {
 		v.oldest = u.waiters[0].since
 	}
 	v.status, v.reason = s.stateOf(u)
-	if s.refused != nil {
-		v.onDemand = false
+	if s.refused != nil { // the reason names paths, which are for admins
+		v.onDemand, v.report.Reason = false, s.refused.Error()
 	}
 	u.shown.Store(v)
 }
@@ -91,7 +90,7 @@ func (u *unit) container() models.Container {
 func (s *Supervisor) stateOf(u *unit) (state models.State, reason string) {
 	switch {
 	case s.refused != nil:
-		return models.StateUnavailable, fmt.Sprintf("its container cannot be run: %v", s.refused)
+		return models.StateUnavailable, "its container cannot be run here; the server's log says why"
 	case u.removed:
 		return models.StateUnavailable, "its container is not configured any more"
 	case u.state == StateReady:

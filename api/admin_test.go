@@ -29,7 +29,7 @@ var _ Admin = (*fakeAdmin)(nil)
 
 func (a *fakeAdmin) Reload(context.Context) (any, error) {
 	a.asked <- "reload"
-	return map[string]any{"ok": true}, a.err
+	return map[string]any{"at": time.Unix(1.8e9, 0).UTC(), "ok": true, "seconds": 0.5}, a.err
 }
 
 func (a *fakeAdmin) Load(_ context.Context, model string) error {

@@ -23,6 +23,9 @@ func TestLiteralsGoOutAsTheyAre(t *testing.T) {
 			if form == models.FormVectors {
 				return models.EmbedResult{Vectors: make([][]float32, len(req.Inputs))}, nil
 			}
+			if form == models.FormBase64 {
+				return models.EmbedResult{Literals: [][]byte{[]byte(`"AADAPw=="`), []byte(` ""`)}, Usage: models.Usage{PromptTokens: 3}}, nil
+			}
 			return models.EmbedResult{Literals: literals, Usage: models.Usage{PromptTokens: 3}}, nil
 		}}})
 	for _, test := range []struct {
@@ -31,11 +34,11 @@ func TestLiteralsGoOutAsTheyAre(t *testing.T) {
 		want       string
 	}{
 		{"/v1/embeddings", `{"model":"m","input":["x","y"]}`, models.FormNumbers, `"data":[{"object":"embedding","index":0,"embedding":[1.50, -2e-3]},{"object":"embedding","index":1,"embedding":[ 0 ]}],"usage":{"prompt_tokens":3,`},
-		{"/v1/embeddings", `{"model":"m","input":["x","y"],"encoding_format":"base64"}`, models.FormBase64, `"embedding":[1.50, -2e-3]}`},
+		{"/v1/embeddings", `{"model":"m","input":["x","y"],"encoding_format":"base64"}`, models.FormBase64, `"embedding":"AADAPw=="}`},
 		{"/embed", `{"model":"m","inputs":["x","y"]}`, models.FormNumbers, `[[1.50, -2e-3],[ 0 ]]`},
 		{"/v1/embed", `{"model":"m","texts":["x","y"]}`, models.FormNumbers, `"embeddings":[[1.50, -2e-3],[ 0 ]],`},
 		{"/v2/embed", `{"model":"m","texts":["x","y"]}`, models.FormNumbers, `"embeddings":{"float":[[1.50, -2e-3],[ 0 ]]},`},
-		{"/v2/embed", `{"model":"m","texts":["x","y"],"embedding_types":["base64"]}`, models.FormBase64, `"embeddings":{"base64":[[1.50, -2e-3],[ 0 ]]},`},
+		{"/v2/embed", `{"model":"m","texts":["x","y"],"embedding_types":["base64"]}`, models.FormBase64, `"embeddings":{"base64":["AADAPw==", ""]},`},
 		{"/v2/embed", `{"model":"m","texts":["x","y"],"embedding_types":["base64","float"]}`, models.FormVectors, `"embeddings":{"base64":["",""],"float":[[],[]]},`},
 		{"/v2/embed", `{"model":"m","texts":["x","y"],"embedding_types":["int8"]}`, models.FormVectors, `"embeddings":{"int8":[[],[]]},`},
 		{"/similarity", `{"model":"m","inputs":{"source_sentence":"x","sentences":["y"]}}`, models.FormVectors, `[0]`},

@@ -342,7 +342,7 @@ func (x *call) unrouted(err *fiber.Error) error {
 func (s *Server) routeNames() []string {
 	var names []string
 	for _, route := range s.app.GetRoutes(true) {
-		if route.Method != fiber.MethodHead && !strings.HasPrefix(route.Path, "/admin") {
+		if route.Method != fiber.MethodHead && !strings.HasPrefix(route.Path, "/admin") && !strings.HasPrefix(route.Path, "/docs/") {
 			names = append(names, route.Method+" "+strings.Replace(route.Path, "*", "{id}", 1))
 		}
 	}

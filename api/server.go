@@ -20,6 +20,7 @@ import (
 	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/internal/machine"
 	"github.com/quadrate-maas/quadrate/models"
+	"github.com/quadrate-maas/quadrate/playground"
 	"github.com/quadrate-maas/quadrate/telemetry"
 )
 
@@ -117,6 +118,8 @@ type Server struct {
 	changes    context.Context //nolint:containedctx // ends with the server, not with a call
 	endChanges context.CancelFunc
 	wasReady   atomic.Bool // since when a model that loads does not make the server unready
+	// site holds the API's description; it is made when it is first asked for.
+	site func() (*playground.Site, error)
 	// stall and connections are bodyStall and maxConnections, but for tests.
 	stall       time.Duration
 	connections int
@@ -135,6 +138,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{options: o, base: o.BaseContext, started: time.Now(), stall: bodyStall, connections: maxConnections}
 	s.budget.limit = o.BytesInFlight
 	s.changes, s.endChanges = context.WithCancel(s.base)
+	s.site = sync.OnceValues(func() (*playground.Site, error) { return playground.New(o.Version) })
 	s.app = fiber.New(fiber.Config{
 		DisableStartupMessage:        true,
 		StrictRouting:                false,
@@ -177,6 +181,9 @@ func (s *Server) routes() {
 	s.get("/health", s.health)
 	s.get("/health/live", s.live)
 	s.get("/health/ready", s.ready)
+	s.get("/openapi.json", s.document)
+	s.get("/docs", s.docs)
+	s.get("/docs/*", s.docsFile)
 	if s.options.Admin != nil {
 		s.adminRoutes()
 	}

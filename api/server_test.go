@@ -137,6 +137,7 @@ type answer struct {
 	closes bool
 }
 
+// do sends a request, and holds the answer against the OpenAPI document.
 func (w *world) do(t *testing.T, method, path string, body io.Reader, headers ...string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, w.url+path, body)
@@ -149,7 +150,11 @@ func (w *world) do(t *testing.T, method, path string, body io.Reader, headers ..
 	defer func() { _ = res.Body.Close() }()
 	data, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
-	return answer{res.StatusCode, res.Header, string(data), res.Close}
+	got := answer{res.StatusCode, res.Header, string(data), res.Close}
+	if path != "/metrics" { // whose answer is not this package's
+		conforms(t, method, path, got)
+	}
+	return got
 }
 
 func (w *world) post(t *testing.T, path, body string, headers ...string) answer {

@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"internal/printable": {},
 	"internal/wildcard":  {},
 	"internal/workload":  {},
+	"playground":         {},
 	"telemetry":          {},
 	// A collector for tests.
 	"telemetry/telemetrytest": {},
@@ -54,7 +55,7 @@ var mayImport = map[string][]string{
 	"inference":           {"models", "tokenizer", "batcher", "cache", "inference/onnxfile"},
 	"inference/ort":       {"inference"},
 	"metrics":             {"batcher"},
-	"api":                 {"auth", "internal/machine", "internal/printable", "models", "ratelimit", "telemetry"},
+	"api":                 {"auth", "internal/machine", "internal/printable", "models", "playground", "ratelimit", "telemetry"},
 	"cmd/bench":           {"internal/machine", "internal/measure", "internal/workload"},
 	"cmd/gatewaybench":    {"internal/machine", "internal/measure"},
 	// Level 2: wires the rest.
@@ -85,9 +86,11 @@ var ownedBy = map[string][]string{
 	"github.com/mattn/go-shellwords":     {"config"},
 	"github.com/distribution/reference":  {"managed/docker"},
 	// The collector for tests reads what it is sent; the Docker client is told to make no spans.
-	"go.opentelemetry.io/":               {"telemetry", "telemetry/telemetrytest", "managed/docker"},
-	"github.com/klauspost/cpuid":         {"inference"},
-	"google.golang.org/protobuf/":        {"inference/onnxfile", "cmd/enginebench", "telemetry/telemetrytest"},
+	"go.opentelemetry.io/":        {"telemetry", "telemetry/telemetrytest", "managed/docker"},
+	"github.com/klauspost/cpuid":  {"inference"},
+	"google.golang.org/protobuf/": {"inference/onnxfile", "cmd/enginebench", "telemetry/telemetrytest"},
+	// Checks the document, and the server against it, in tests.
+	"github.com/getkin/kin-openapi":      {"api", "playground"},
 	"github.com/stretchr/testify/assert": {},
 }
 

@@ -46,6 +46,10 @@ gateway-bench: gateway ## Measure what the gateway costs against going directly 
 	$(call timed,build) env CGO_ENABLED=0 go build -o bin/quadrate-gatewaybench ./cmd/gatewaybench
 	bin/quadrate-gatewaybench -server bin/quadrate-gateway -out docs/benchmarks/gateway.md $(ARGS)
 
+.PHONY: playground
+playground: ## Copy what /docs is made of out of npm packages (only after a change of playground/package-lock.json; needs npm)
+	@scripts/setup/setup.sh npm
+
 .PHONY: soak
 soak: build bench-client ## Send 200,000 short requests to all routes and watch the server's memory (N=...)
 	scripts/soak.sh $(or $(N),200000)
@@ -72,7 +76,7 @@ test: test-setup ## Set up what is missing and run every test (what .ci/run runs
 
 .PHONY: test-setup
 test-setup:
-	@scripts/setup/setup.sh tools redis modules onnxruntime tokenizers exporter model testmodels pytest clients gotestsum lint
+	@scripts/setup/setup.sh tools redis modules onnxruntime tokenizers exporter model testmodels pytest clients openapi gotestsum lint
 
 .PHONY: test-short
 test-short: ## The Go tests with native libraries, without the long end-to-end runs

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test, one stage after another, with the time of each. Stages (default: all, in
-# this order): check lint shell exporter go race clients; and by name only: torch infinity
+# this order): check lint shell exporter go race clients openapi; and by name only: torch infinity
 # A Go test that skips fails its stage, unless scripts/expected_skips.txt names it.
 set -uo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
@@ -41,6 +41,7 @@ run_stage() {
     clients)
       go build -o bin/quadrate ./cmd/server && pytested clients-venv test/clients && pytested clients-openai2-venv test/clients
       ;;
+    openapi) go build -o bin/quadrate ./cmd/server && pytested openapi-venv test/openapi ;;
     *) echo "unknown stage '$1'; see scripts/test.sh" >&2; return 2 ;;
   esac
 }
@@ -52,7 +53,7 @@ fi
 
 mkdir -p var/log
 stages=("$@")
-[ "${#stages[@]}" -gt 0 ] || stages=(check lint shell exporter go race clients)
+[ "${#stages[@]}" -gt 0 ] || stages=(check lint shell exporter go race clients openapi)
 summary=()
 failed=0
 for name in "${stages[@]}"; do

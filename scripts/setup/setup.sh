@@ -8,7 +8,7 @@
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
 # Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for Intel
 # processors openvino; for models that only PyTorch exports torch; for the tests testmodels pytest
-# clients gotestsum lint redis torchtest infinity
+# clients openapi gotestsum lint redis torchtest infinity; and for what /docs is made of npm
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -123,6 +123,17 @@ step_clients() {
   environment "$var/clients-openai2-venv" test/clients/requirements-openai2.txt
 }
 
+step_openapi() { environment "$var/openapi-venv" test/openapi/requirements.txt; }
+
+# What is copied is committed; only who changes it needs npm.
+step_npm() {
+  if ! command -v npm >/dev/null; then
+    echo "npm 9 or newer was not found. Debian and Ubuntu: apt-get install npm." >&2
+    return 1
+  fi
+  playground/update.sh "$PWD/$var/npm"
+}
+
 # --no-deps: the lock leaves out what is not needed without a GPU.
 step_torch() { environment "$var/torch-venv" scripts/quadrate_export_torch/requirements.txt --no-deps; }
 
@@ -166,6 +177,8 @@ inputs() {
     model) cat "$here/requirements-model.txt" scripts/quadrate_export/*.py ;;
     testmodels) echo "tokens of bert-mean"; find testdata/models scripts/quadrate_export -type f ! -name '*.pyc' | sort | xargs cat ;;
     clients) cat test/clients/requirements*.txt; python3 --version ;;
+    openapi) cat test/openapi/requirements.txt; python3 --version ;;
+    npm) now ;;
     torch) cat scripts/quadrate_export_torch/requirements.txt; python3 --version ;;
     torchtest) inputs torch; inputs pytest ;;
     infinity) cat test/infinity/requirements.txt; python3 --version ;;
@@ -187,6 +200,8 @@ result() {
     model) echo "$var/models/all-MiniLM-L6-v2/quadrate.json" ;;
     testmodels) echo "$var/testmodels" ;;
     clients) echo "$var/clients-openai2-venv/bin/pytest" ;;
+    openapi) echo "$var/openapi-venv/bin/st" ;;
+    npm) echo playground/assets/docs/checksums ;;
     torch) echo "$var/torch-venv/bin/python" ;;
     torchtest) echo "$var/torch-venv/bin/pytest" ;;
     infinity) echo "$var/infinity-venv/bin/infinity_emb" ;;
@@ -210,6 +225,8 @@ title() {
     model) echo "default model all-MiniLM-L6-v2" ;;
     testmodels) echo "small models for the tests" ;;
     clients) echo "Python clients for the tests" ;;
+    openapi) echo "schemathesis for the tests" ;;
+    npm) echo "npm packages of /docs" ;;
     torch) echo "PyTorch (2.6 GB to fetch, 4.4 GB on disk)" ;;
     torchtest) echo "test tools beside PyTorch" ;;
     infinity) echo "Infinity and PyTorch (2.6 GB to fetch)" ;;

@@ -157,6 +157,33 @@ func TestEveryErrorIsDocumented(t *testing.T) {
 	require.Len(t, object["code"].Value.Enum, len(codes), "codes that nothing answers with")
 }
 
+// TestErrorExamplesFit: the code or type of each example of an error is one of its status.
+func TestErrorExamplesFit(t *testing.T) {
+	all := append(slices.Collect(maps.Values(rows)), rowRoute, rowEncoding, rowAdmin, rowReload, rowBytes, row{teiStatus: 400, teiType: teiEmpty})
+	for _, o := range theContract(t).operations {
+		for status, response := range o.Responses.Map() {
+			media := response.Value.Content.Get("application/json")
+			if status[0] < '4' || media == nil || media.Example == nil {
+				continue
+			}
+			var example struct {
+				Error any    `json:"error"`
+				Type  string `json:"error_type"`
+			}
+			data, err := json.Marshal(media.Example)
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(data, &example))
+			require.True(t, slices.ContainsFunc(all, func(r row) bool {
+				object, is := example.Error.(map[string]any)
+				if !is {
+					return status == strconv.Itoa(r.teiStatus) && example.Type == r.teiType
+				}
+				return status == strconv.Itoa(r.status) && object["code"] == r.code && object["type"] == r.typ
+			}), "%s %s %s: %s", o.method, o.path, status, data)
+		}
+	}
+}
+
 // asking is a request to an operation.
 type asking struct {
 	operation

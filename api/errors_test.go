@@ -193,6 +193,7 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 	require.Equal(t, "GET, HEAD", got.header.Get("Allow"))
 	got = w.do(t, "BREW", "/v1/models", nil)
 	require.Equal(t, 405, got.status)
+	require.Equal(t, "GET, HEAD, POST", got.header.Get("Allow"))
 	golden(t, "error_unknown_method", got.body)
 }
 

@@ -74,6 +74,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx, next fasthttp.RequestHandler) 
 	case err != nil:
 		s.direct(ctx, err)
 	case !slices.Contains(fiber.DefaultMethods, string(ctx.Method())):
+		ctx.Response.Header.Set(fiber.HeaderAllow, "GET, HEAD, POST")
 		s.direct(ctx, &refusal{row: rowMethod, message: fmt.Sprintf("there is no method %q here", shorten(string(ctx.Method())))})
 	default:
 		ctx.Request.Header.SetContentLength(length)

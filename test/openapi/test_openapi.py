@@ -1,5 +1,6 @@
 """The live server against its own OpenAPI document: schemathesis makes up requests by it, and
-checks every answer's status, content type, headers and body, and that none is a server error.
+checks every answer's status, content type, headers and body, that none is a server error, that
+methods which a route does not have are refused with those it has, and that admins' routes want a key.
 
 Requests are the same in each run. With SCHEMATHESIS_ARGS others are made: "--seed 7 --max-examples
 500" for one.
@@ -16,7 +17,8 @@ import pytest
 from servers import MINILM, QUADRATE, ROOT, Fake, http, quadrate, route, upstream
 
 HERE = pathlib.Path(__file__).resolve().parent
-CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance", "response_schema_conformance"]
+CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance", "response_schema_conformance",
+          "unsupported_method", "ignored_auth"]
 # To load a model takes seconds, and one that was unloaded is answered with 503 from then on.
 # api's tests hold these routes against the document.
 EXCLUDED = "/(load|unload)$"

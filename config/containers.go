@@ -304,7 +304,7 @@ func (l *loader) checkUnits(r Routing, all []unit) {
 // checkLed wants somebody to start the containers, and each of them to know its model.
 func (l *loader) checkLed(r Routing, u Upstream, mine []unit, at string) {
 	m := u.Managed
-	patterned := slices.ContainsFunc(r.Models, func(route Route) bool { return leads(route, u.Name) })
+	patterned := slices.ContainsFunc(r.Models, func(route Route) bool { return route.Leads(u.Name) })
 	switch {
 	case m.Model == "" && len(mine) == 0 && patterned:
 		// The pattern is reported, or the model's name is missing.

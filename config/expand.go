@@ -47,7 +47,7 @@ func expansion(r Routing, i int) []unit {
 	for _, route := range r.Models {
 		model := route.UpstreamModel
 		known := slices.ContainsFunc(all, func(c unit) bool { return c.model == model })
-		if wildcard.Is(route.Name) || model == "" || known || !leads(route, u.Name) {
+		if wildcard.Is(route.Name) || model == "" || known || !route.Leads(u.Name) {
 			continue
 		}
 		one := unit{upstream: i, name: expanded(u.Name, model), model: model}
@@ -60,29 +60,21 @@ func expansion(r Routing, i int) []unit {
 // expanded is the name of the upstream that runs one of the models of an upstream without a model.
 func expanded(upstream, model string) string { return upstream + "/" + model }
 
-// leads reports whether requests for a route may come to an upstream.
-func leads(r Route, upstream string) bool {
-	return r.Upstream == upstream || slices.Contains(r.Fallback, upstream)
-}
-
 // gather collects what leads to an upstream: enabled routes, or others where there are none.
 func (c *unit) gather(r Routing, upstream string, fits func(Route) bool) {
-	c.collect(r, upstream, func(route Route) bool { return fits(route) && r.usable(route) })
+	c.collect(r, upstream, func(route Route) bool { return fits(route) && r.Usable(route) })
 	if len(c.names) == 0 {
 		c.collect(r, upstream, fits)
 		c.unused = len(c.names) > 0
 	}
 }
 
-// usable reports whether requests may be for a route.
-func (r Routing) usable(route Route) bool { return route.Enabled || r.AllowDisabled }
-
 // collect takes names and tasks of the routes that fit. What routes to the upstream are for counts;
 // where there are none, what those are for that fall back to it.
 func (c *unit) collect(r Routing, upstream string, fits func(Route) bool) {
 	var asked, second []models.Task
 	for _, route := range r.Models {
-		if wildcard.Is(route.Name) || !leads(route, upstream) || !fits(route) {
+		if wildcard.Is(route.Name) || !route.Leads(upstream) || !fits(route) {
 			continue
 		}
 		c.names = appendNew(c.names, route.UpstreamModel)

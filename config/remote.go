@@ -261,7 +261,7 @@ func (l *loader) addRoutes(routing *Routing, r remote, from origin) {
 // checkAnyModel wants somebody to say what the remote's containers are to serve.
 func (l *loader) checkAnyModel(routing Routing, r remote, image variable) {
 	i := slices.IndexFunc(routing.Upstreams, func(u Upstream) bool { return u.Name == r.name })
-	fallback := slices.ContainsFunc(routing.Models, func(route Route) bool { return leads(route, r.name) })
+	fallback := slices.ContainsFunc(routing.Models, func(route Route) bool { return route.Leads(r.name) })
 	if routing.Upstreams[i].Managed.Model != "" || fallback {
 		return
 	}

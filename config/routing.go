@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/models"
@@ -60,4 +61,12 @@ type Route struct {
 	Rerank        string        `key:"rerank" enum:"|upstream|cosine" doc:"how rerank is done: by the upstream, or here by the cosine of its embeddings; empty: upstream, which ollama cannot"`
 	Dimensions    int           `key:"dimensions" doc:"numbers of a vector; answers of another length are refused; 0: as the first answer says"`
 	MaxLength     int           `key:"max_length" doc:"tokens the model takes, for /v1/models; 0: what the upstream says"`
+}
+
+// Usable reports whether requests may be for a route.
+func (r Routing) Usable(route Route) bool { return route.Enabled || r.AllowDisabled }
+
+// Leads reports whether requests for the route may come to an upstream.
+func (r Route) Leads(upstream string) bool {
+	return r.Upstream == upstream || slices.Contains(r.Fallback, upstream)
 }

@@ -39,7 +39,7 @@ func (l *loader) validate(cfg *Config) {
 // checkServed wants a model, local or not.
 func (l *loader) checkServed(cfg *Config) {
 	switch {
-	case len(cfg.Models) > 0 || slices.ContainsFunc(cfg.Routing.Models, cfg.Routing.usable):
+	case len(cfg.Models) > 0 || slices.ContainsFunc(cfg.Routing.Models, cfg.Routing.Usable):
 	case l.reported("models") || l.reported("routing") || !l.readable["routing"]:
 	case len(cfg.Routing.Models) > 0:
 		l.report("models", "no model is listed and no route in %s is enabled, so there is nothing to serve", l.nameOf("routing"))

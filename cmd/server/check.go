@@ -34,7 +34,7 @@ func check(ctx context.Context, cfg *config.Config, open engines, stdout io.Writ
 	fmt.Fprintf(stdout, "%s: listens on %s, %d local models, %d upstreams, %d keys\n", cfg.File, listenAddress(cfg), len(cfg.Models), len(cfg.Routing.Upstreams), len(cfg.Auth.Keys))
 	for _, r := range cfg.Routing.Models {
 		word := ""
-		if !r.Enabled && !cfg.Routing.AllowDisabled {
+		if !cfg.Routing.Usable(r) {
 			word = " (not enabled)"
 		}
 		fmt.Fprintf(stdout, "  %s from upstream %s%s\n", r.Name, r.Upstream, word)

@@ -55,7 +55,7 @@ func proxyOptions(cfg config.Routing) proxy.Options {
 
 // routesInUse are those that clients may ask for.
 func routesInUse(cfg config.Routing) []config.Route {
-	return slices.DeleteFunc(slices.Clone(cfg.Models), func(r config.Route) bool { return !r.Enabled && !cfg.AllowDisabled })
+	return slices.DeleteFunc(slices.Clone(cfg.Models), func(r config.Route) bool { return !cfg.Usable(r) })
 }
 
 func upstream(u config.Upstream) proxy.Upstream {
@@ -76,7 +76,7 @@ func upstream(u config.Upstream) proxy.Upstream {
 // runs reports whether a managed upstream is to be run. One whose routes are all out of use is not: it
 // would hold memory that nobody can use. One that no route was ever to lead to is there for its own sake.
 func runs(cfg config.Routing, u config.Upstream) bool {
-	leads := func(r config.Route) bool { return r.Upstream == u.Name || slices.Contains(r.Fallback, u.Name) }
+	leads := func(r config.Route) bool { return r.Leads(u.Name) }
 	alone := (u.Managed.Pinned || u.Managed.Preload) && !slices.ContainsFunc(cfg.Models, leads)
 	return alone || slices.ContainsFunc(routesInUse(cfg), leads)
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/playground"
 )
 
@@ -14,7 +13,7 @@ import (
 func (s *Server) document(x *call) error {
 	site, err := s.site()
 	if err != nil {
-		return (&models.Error{Kind: models.KindInternal}).Because(err)
+		return err
 	}
 	x.file(site.Document)
 	return nil
@@ -24,7 +23,7 @@ func (s *Server) document(x *call) error {
 func (s *Server) docs(x *call) error {
 	site, err := s.site()
 	if err != nil {
-		return (&models.Error{Kind: models.KindInternal}).Because(err)
+		return err
 	}
 	x.page(site.Page)
 	return nil
@@ -38,7 +37,7 @@ func (s *Server) docsFile(x *call) error {
 	}
 	site, err := s.site()
 	if err != nil {
-		return (&models.Error{Kind: models.KindInternal}).Because(err)
+		return err
 	}
 	f, ok := site.Asset(name)
 	if !ok {

@@ -44,7 +44,7 @@ func (l *limits) demand(u *Unit) demand {
 		return d
 	}
 	for _, name := range u.GPUs {
-		if name == "all" {
+		if name == AllGPUs {
 			d.devices = d.devices[:0]
 			for i := range l.gpus {
 				d.devices = append(d.devices, i)

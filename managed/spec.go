@@ -11,6 +11,9 @@ const (
 	PullNever   Pull = "never"   // an absent image is an error
 )
 
+// AllGPUs is, alone in Spec.GPUs, every GPU.
+const AllGPUs = "all"
+
 // Spec is a model server that can be run in a container. It does not change; what is configured
 // anew has another Spec.
 type Spec struct {
@@ -24,7 +27,7 @@ type Spec struct {
 	Command []string
 	// Env are NAME=value.
 	Env []string
-	// GPUs are device numbers or UUIDs, or the one word all; none: no GPU.
+	// GPUs are device numbers or UUIDs, or AllGPUs alone; none: no GPU.
 	GPUs []string
 	// Volumes are NAME:/path or /host/path:/path, with :ro at the end where that is wanted.
 	Volumes []string

@@ -67,7 +67,7 @@ func devices(gpus []string) []container.DeviceRequest {
 		return nil
 	}
 	r := container.DeviceRequest{Driver: "nvidia", Capabilities: [][]string{{"gpu"}}}
-	if len(gpus) == 1 && gpus[0] == "all" {
+	if len(gpus) == 1 && gpus[0] == managed.AllGPUs {
 		r.Count = -1
 	} else {
 		r.DeviceIDs = gpus

@@ -322,7 +322,7 @@ func (e *Engine) check() {
 }
 
 func (e *Engine) devices(spec managed.Spec) []string {
-	if !slices.Contains(spec.GPUs, "all") {
+	if !slices.Contains(spec.GPUs, managed.AllGPUs) {
 		return spec.GPUs
 	}
 	var all []string

@@ -1,0 +1,23 @@
+// Light or dark: as the system has it, unless it was chosen.
+import { computed, effect, signal } from "@preact/signals";
+
+export type Theme = "system" | "light" | "dark";
+
+const stored = "quadrate.theme";
+const system = window.matchMedia("(prefers-color-scheme: dark)");
+const systemDark = signal(system.matches);
+system.addEventListener("change", (e) => {
+  systemDark.value = e.matches;
+});
+
+const saved = localStorage.getItem(stored);
+export const theme = signal<Theme>(saved === "light" || saved === "dark" ? saved : "system");
+
+/** What is shown; charts are drawn anew when it changes. */
+export const dark = computed(() => theme.value === "dark" || (theme.value === "system" && systemDark.value));
+
+effect(() => {
+  document.documentElement.dataset.theme = dark.value ? "dark" : "light";
+  if (theme.value === "system") localStorage.removeItem(stored);
+  else localStorage.setItem(stored, theme.value);
+});

@@ -1,0 +1,3 @@
+export function Embed() {
+  return <p />;
+}

@@ -1,0 +1,3 @@
+export function Rerank() {
+  return <p />;
+}

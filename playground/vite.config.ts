@@ -1,0 +1,33 @@
+import { defineConfig } from "vitest/config";
+
+// Names without hashes: the server has browsers ask each time whether a file is still the same.
+export default defineConfig({
+  root: "app",
+  base: "/playground/",
+  build: {
+    outDir: "../assets/app",
+    emptyOutDir: true,
+    modulePreload: false,
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1024,
+    target: "es2022",
+    rollupOptions: {
+      output: {
+        entryFileNames: "app.js",
+        chunkFileNames: "[name].js",
+        assetFileNames: "[name][extname]",
+      },
+    },
+  },
+  worker: {
+    format: "es",
+    rollupOptions: { output: { entryFileNames: "[name].js" } },
+  },
+  // `npm run dev` has the calls answered by a server that runs beside it, at QUADRATE.
+  server: {
+    proxy: Object.fromEntries(
+      ["/v1", "/health", "/admin", "/info", "/tokenize", "/docs", "/openapi.json"].map((path) => [path, process.env.QUADRATE ?? "http://localhost:8000"]),
+    ),
+  },
+  test: { environment: "happy-dom", include: ["**/*.test.ts", "**/*.test.tsx"] },
+});

@@ -42,7 +42,7 @@ func (e *engine) Tasks() []models.Task { return canDo(e.manifest.Task) }
 // Status implements models.Model.
 func (e *engine) Status() models.Status {
 	status, stats := e.sessions.Status(), e.batcher.Stats()
-	status.Queue = models.Queue{Items: stats.Items, Tokens: stats.Cost, Oldest: stats.Oldest}
+	status.Queue = models.Queue{Items: stats.Items, Tokens: stats.Cost, Oldest: stats.Oldest, Wait: stats.Wait, Running: stats.Running}
 	status.Cache = models.CacheStatus(e.results.Stats())
 	return status
 }

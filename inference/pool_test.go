@@ -177,6 +177,32 @@ func TestAFailedSessionTakesNoBatches(t *testing.T) {
 	})
 }
 
+// The status foretells the wait of what comes now: what runs and what waits is run first.
+func TestStatusTellsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fleet{}
+		m := f.start(t, func(s *models.Spec) { s.Batcher.MaxItems = 1 })
+		f.sessions[0].before = sleeps(time.Second)
+		require.Zero(t, m.Status().Queue)
+		ask(m, "a")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Zero(t, m.Status().Queue, "a runner is free")
+		for _, text := range []string{"b", "c", "d"} {
+			ask(m, text)
+		}
+		q := m.Status().Queue
+		require.Equal(t, 1, q.Running)
+		require.Equal(t, 2, q.Items)
+		require.InDelta(t, 3, q.Wait.Seconds(), 0.01)
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+		require.InDelta(t, 1.5, m.Status().Queue.Wait.Seconds(), 0.01)
+		time.Sleep(time.Minute)
+		require.NoError(t, m.Close())
+	})
+}
+
 // A run that does not end although it is told to: its callers are answered, the model fails,
 // and when it has not come back after a while the model is lost.
 func TestARunThatNeverEnds(t *testing.T) {

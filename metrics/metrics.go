@@ -37,6 +37,9 @@ type Queue struct {
 	Items  int
 	Tokens int
 	Oldest time.Duration
+	// Wait is how long an item that comes now is likely to wait, Running how many batches run.
+	Wait    time.Duration
+	Running int
 	// Ready is whether the model can serve.
 	Ready bool
 }

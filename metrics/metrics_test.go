@@ -73,13 +73,15 @@ func TestQueuesAreReadAtEachScrape(t *testing.T) {
 	depth := 0
 	m.WatchQueues(func() []Queue {
 		depth++
-		return []Queue{{Model: "a", Items: depth, Tokens: 10 * depth, Oldest: time.Second, Ready: true}, {Model: "b"}}
+		return []Queue{{Model: "a", Items: depth, Tokens: 10 * depth, Oldest: time.Second, Wait: 250 * time.Millisecond, Running: 3, Ready: true}, {Model: "b", Items: 5, Running: 1}}
 	})
 	scrape(t, m)
 	out := scrape(t, m)
 	for _, line := range []string{
 		`quadrate_queue_items{model="a"} 2`, `quadrate_queue_tokens{model="a"} 20`,
 		`quadrate_queue_oldest_seconds{model="a"} 1`, `quadrate_model_ready{model="a"} 1`, `quadrate_model_ready{model="b"} 0`,
+		`quadrate_queue_seconds{model="a"} 0.25`, `quadrate_queue_seconds{model="b"} 0`, `quadrate_batches_running{model="a"} 3`,
+		`quadrate_waiting_items 7`, `quadrate_running_batches 4`,
 	} {
 		require.Contains(t, out, line)
 	}

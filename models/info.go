@@ -135,6 +135,10 @@ type Queue struct {
 	Tokens int
 	// Oldest is how long the oldest item has waited.
 	Oldest time.Duration
+	// Wait is how long an item that comes now is likely to wait; 0: it is run at once, or nothing
+	// is known yet. Running is how many batches run. Other servers' models tell neither.
+	Wait    time.Duration
+	Running int
 }
 
 // Model is what every model tells of itself; what it can do is found by asserting

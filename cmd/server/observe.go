@@ -104,7 +104,8 @@ func queuesOf(catalog *models.Catalog) func() []metrics.Queue {
 		var list []metrics.Queue
 		for _, e := range catalog.Entries() {
 			status := e.Model.Status()
-			list = append(list, metrics.Queue{Model: e.Name, Items: status.Queue.Items, Tokens: status.Queue.Tokens, Oldest: status.Queue.Oldest, Ready: status.CanServe()})
+			q := status.Queue
+			list = append(list, metrics.Queue{Model: e.Name, Items: q.Items, Tokens: q.Tokens, Oldest: q.Oldest, Wait: q.Wait, Running: q.Running, Ready: status.CanServe()})
 		}
 		return list
 	}

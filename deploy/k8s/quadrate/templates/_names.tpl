@@ -1,0 +1,60 @@
+{{- define "quadrate.fullname" -}}
+{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else }}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if contains $name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* The name of a workload and all that belongs to it: (list $ "router"). */}}
+{{- define "quadrate.name" -}}
+{{ include "quadrate.fullname" (index . 0) }}-{{ index . 1 }}
+{{- end }}
+
+{{- define "quadrate.selector" -}}
+app.kubernetes.io/name: {{ default (index . 0).Chart.Name (index . 0).Values.nameOverride }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+{{- with index . 1 }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* The labels of what belongs to a component, or to all: (list $ ""). */}}
+{{- define "quadrate.labels" -}}
+{{- $ := index . 0 -}}
+{{ include "quadrate.selector" . }}
+app.kubernetes.io/version: {{ $.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version }}
+{{- with $.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The metadata of an object: (list $ component annotations). */}}
+{{- define "quadrate.metadata" -}}
+{{- $ := index . 0 -}}
+name: {{ if index . 1 }}{{ include "quadrate.name" . }}{{ else }}{{ include "quadrate.fullname" $ }}{{ end }}
+namespace: {{ $.Release.Namespace }}
+labels:
+  {{- include "quadrate.labels" . | nindent 2 }}
+{{- with merge (dict) (default (dict) (index . 2)) $.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* An image's reference: (dict "image" … "default" tag). */}}
+{{- define "quadrate.image" -}}
+{{- if .image.digest }}{{ .image.repository }}@{{ .image.digest }}{{ else }}{{ .image.repository }}:{{ default .default .image.tag }}{{ end }}
+{{- end }}
+
+{{- define "quadrate.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}{{ default (include "quadrate.fullname" .) .Values.serviceAccount.name }}
+{{- else }}{{ default "default" .Values.serviceAccount.name }}{{ end }}
+{{- end }}
+
+{{- define "quadrate.claim" -}}
+{{ default (printf "%s-models" (include "quadrate.fullname" .)) .Values.storage.existingClaim }}
+{{- end }}

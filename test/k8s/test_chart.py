@@ -1,0 +1,157 @@
+"""What the chart renders: valid, hardened, stopped gently, and refused where values contradict."""
+
+import re
+
+import pytest
+import yaml
+from conftest import CHART, EXAMPLES, ROOT, VERSIONS, helm, pods, render, template
+
+FULL = [part for value in (
+    "storage.enabled=true", "fetch.enabled=true", "fetch.models={BAAI/bge-m3}", "rerank.gpu.enabled=true", "ingress.enabled=true", "ingress.hosts[0].host=a.example",
+    "httpRoute.enabled=true", "httpRoute.parentRefs[0].name=public", "serviceMonitor.enabled=true", "prometheusRule.enabled=true",
+    "rerank.keda.enabled=true", "router.hpa.enabled=true") for part in ("--set", value)]
+SETS = {"everything": FULL, **{file.stem: ["--values", file] for file in EXAMPLES}}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_lint(name):
+    helm("lint", "--strict", "--kube-version", VERSIONS[-1], CHART, *SETS[name])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", SETS)
+def test_conforms(name, version, conform):
+    resources = conform(template(*SETS[name], version=version).stdout, version)
+    assert len(resources) > 5
+    bad = [r for r in resources if r["status"] != "statusValid"]
+    assert not bad, bad
+
+
+def test_conform_refuses_what_is_wrong(conform):
+    """The check itself: an unknown field, a wrong type, in core and custom resources."""
+    manifest = template(*FULL).stdout
+    for right, wrong in {
+        "terminationGracePeriodSeconds: 80": "terminationGracePeriodSecond: 80",
+        "containerPort: 8000": "containerPort: http",
+        "minReplicaCount: 1": "minReplicas: 1",
+        "interval: 15s": "intervall: 15s",
+        "timeouts: {request: 310s}": "timeouts: {request: soon}",
+    }.items():
+        assert right in manifest, right
+        resources = conform(manifest.replace(right, wrong), VERSIONS[-1])
+        assert [r for r in resources if r["status"] == "statusInvalid"], wrong
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_pods_are_hardened(name):
+    for component, pod in pods(render(*SETS[name])).items():
+        security = pod["securityContext"]
+        assert security["runAsNonRoot"] and security["runAsUser"] == 10001 and security["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert not pod.get("hostNetwork") and not pod.get("hostPID")
+        for container in pod["containers"] + pod.get("initContainers", []):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, component
+            assert container["resources"]["limits"]["memory"] and container["resources"]["requests"]["cpu"]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_pod_has_time_to_stop(name):
+    objects = render(*SETS[name])
+    for component, pod in pods(objects).items():
+        server = yaml.safe_load(objects["ConfigMap", f"quadrate-{component}"]["data"]["server.yaml"])["server"]
+        pause = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+        drain, shutdown = (int(server[key].removesuffix("s")) for key in ("drain_delay", "shutdown_timeout"))
+        assert pod["terminationGracePeriodSeconds"] == pause + drain + shutdown + 5
+
+
+def test_without_a_pause_the_grace_is_drain_and_shutdown_and_five():
+    objects = render("--set", "rerank.preStopSeconds=0,rerank.drainSeconds=7,rerank.shutdownSeconds=20")
+    pod = pods(objects)["rerank"]
+    assert pod["terminationGracePeriodSeconds"] == 32 and "lifecycle" not in pod["containers"][0]
+
+
+def test_probes_ask_what_they_mean():
+    found = pods(render("--set", "rerank.startupSeconds=900"))
+    for component, start in {"router": "/health/live", "rerank": "/health/ready"}.items():
+        container = found[component]["containers"][0]
+        assert container["startupProbe"]["httpGet"]["path"] == start
+        assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
+        assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+    start = found["rerank"]["containers"][0]["startupProbe"]
+    assert start["periodSeconds"] * start["failureThreshold"] == 900
+
+
+def test_a_gpu_is_asked_for_and_tolerated():
+    pod = pods(render("--set", "rerank.gpu.enabled=true,rerank.gpu.runtimeClassName=nvidia,rerank.gpu.count=2"))
+    for kind in ("limits", "requests"):
+        assert pod["rerank"]["containers"][0]["resources"][kind]["nvidia.com/gpu"] == 2
+    assert pod["rerank"]["runtimeClassName"] == "nvidia"
+    assert pod["rerank"]["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    assert "nvidia.com/gpu" not in str(pod["router"]) and "tolerations" not in pod["router"]
+
+
+def test_an_autoscaler_owns_the_replicas():
+    objects = render("--set", "rerank.keda.enabled=true,router.hpa.enabled=true")
+    for component in ("router", "rerank"):
+        assert "replicas" not in objects["Deployment", f"quadrate-{component}"]["spec"]
+    trigger = objects["ScaledObject", "quadrate-rerank"]["spec"]["triggers"][0]["metadata"]
+    assert "quadrate_queue_seconds" in trigger["query"] and trigger["threshold"] == "0.5"
+    assert objects["Deployment", "quadrate-rerank"]["spec"]["selector"]["matchLabels"]
+    plain = render()
+    assert plain["Deployment", "quadrate-router"]["spec"]["replicas"] == 2
+
+
+def test_only_the_router_and_prometheus_reach_the_models():
+    rules = render()["NetworkPolicy", "quadrate-rerank"]["spec"]
+    assert [sorted(peer) for peer in rules["ingress"][0]["from"]] == [["podSelector"], ["namespaceSelector"]]
+    assert rules["ingress"][0]["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "router"
+    assert rules["policyTypes"] == ["Ingress", "Egress"]
+    assert [port["port"] for rule in rules["egress"] for port in rule["ports"]] == [53, 53]
+
+
+def test_secrets_stay_in_secrets():
+    objects = render("--set", "auth.existingSecret=keys,router.rerankKey.existingSecret=router-key")
+    assert ("ConfigMap", "quadrate-auth") not in objects
+    volumes = {v["name"]: v for v in pods(objects)["router"]["volumes"]}
+    assert volumes["auth"]["secret"]["secretName"] == "keys" and volumes["rerank-key"]["secret"]["secretName"] == "router-key"
+    routing = yaml.safe_load(objects["ConfigMap", "quadrate-router"]["data"]["routing.yaml"])
+    assert routing["upstreams"][0]["api_key"] == "file:/etc/quadrate/rerank-key/key"
+
+
+def test_a_change_of_models_replaces_no_pod():
+    def sums(*args):
+        return [d["spec"]["template"]["metadata"]["annotations"]["checksum/server"] for (kind, _), d in render(*args).items() if kind == "Deployment"]
+    more = ["--set", "rerank.models[0].name=a,rerank.models[0].path=a,rerank.models[0].tasks={embed}"]
+    assert sums() == sums(*more)
+    assert sums() != sums("--set", "rerank.drainSeconds=20")
+
+
+@pytest.mark.parametrize(("values", "says"), [
+    ("rerank.gpu.count=0", "/rerank/gpu/count"),
+    ("rerank.gpu.cuont=1", "cuont"),
+    ("ingress.enabled=true", "/ingress/hosts"),
+    ("httpRoute.enabled=true", "/httpRoute/parentRefs"),
+    ("router.upstreams[0].name=x", "/router/upstreams/0"),
+    ("router.config.models[0].name=x", "/router/config"),
+    ("fetch.models={../etc}", "/fetch/models/0"),
+    ("image.digest=sha256:abc", "/image/digest"),
+    ("rerank.hpa.enabled=true,rerank.keda.enabled=true", "rerank.hpa and rerank.keda are both enabled"),
+])
+def test_values_that_make_no_sense_are_refused(values, says):
+    done = template("--set", values, check=False)
+    assert done.returncode != 0 and says in done.stderr, done.stderr
+
+
+def test_long_and_odd_names_stay_valid(conform):
+    for args in (["--set", "fullnameOverride=" + "a" * 50], ["--set", "nameOverride=rag"], ["--set", "fetch.enabled=true,fetch.models={A/Some_Model.v2-" + "x" * 60 + "}"]):
+        assert all(r["status"] == "statusValid" for r in conform(template(*args).stdout, VERSIONS[-1]))
+        for item in render(*args).values():
+            assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", item["metadata"]["name"])
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda f: f.stem)
+def test_manifests_are_what_the_chart_renders(file):
+    """deploy/k8s/manifests are for those without Helm; scripts/k8s/render.sh makes them."""
+    plain = ROOT / "deploy/k8s/manifests" / file.name
+    assert plain.read_text(encoding="utf-8").split("\n", 3)[3] == template("--values", file).stdout

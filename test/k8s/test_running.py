@@ -1,0 +1,111 @@
+"""What the chart configures is what the program takes: both workloads run with their ConfigMaps."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+from conftest import CHART, EXAMPLES, ROOT, render
+
+from servers import QUADRATE, Server, first, http, ready
+
+
+def files(objects: dict, component: str, folder, **server) -> str:
+    """Writes a workload's files as its pod has them, but for paths, MiniLM for every model and the CPU for a GPU; returns server.yaml's path."""
+    settings = {}
+    for (kind, name), item in objects.items():
+        if kind == "ConfigMap" and name.removeprefix("quadrate-") in (component, "auth", "limits"):
+            settings |= item["data"]
+    config = yaml.safe_load(settings.pop("server.yaml"))
+    config["server"] |= {"host": "127.0.0.1", "port": 0, "drain_delay": "0s", **server}
+    config["files"] = {key: str(folder / re.sub(r".*/", "", path)) for key, path in config["files"].items()}
+    config["models_dir"] = str(ROOT / "var/models")
+    config["runtime"] = {"tensorrt_cache": str(folder / "trt")}
+    for model in config["models"]:
+        model["path"] = "all-MiniLM-L6-v2"
+    (folder / "key").write_text("qd_secret", encoding="utf-8")
+    for name, text in settings.items():
+        (folder / name).write_text(text.replace("/etc/quadrate/rerank-key", str(folder)), encoding="utf-8")
+    if not (folder / "auth.yaml").exists():
+        (folder / "auth.yaml").write_text("{}", encoding="utf-8")  # a secret's
+    (folder / "server.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    return str(folder / "server.yaml")
+
+
+def start(config: str, folder) -> Server:
+    process = subprocess.Popen([QUADRATE, "-config", config], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return Server("http://" + first(process, folder / "server.log", ready), process)
+
+
+def test_the_router_serves_what_rerank_holds(tmp_path):
+    objects = render()
+    folders = {component: tmp_path / component for component in ("rerank", "router")}
+    for folder in folders.values():
+        folder.mkdir()
+    rerank = start(files(objects, "rerank", folders["rerank"]), folders["rerank"])
+    config = files(objects, "router", folders["router"])
+    routing = folders["router"] / "routing.yaml"
+    port = rerank.url.rsplit(":", 1)[1]
+    text, changed = re.subn(r"dns\+http://quadrate-rerank-pods\.quadrate\.svc:8000", f"dns+http://localhost:{port}", routing.read_text(encoding="utf-8"))
+    assert changed == 1
+    routing.write_text(text, encoding="utf-8")
+    router = start(config, folders["router"])
+    try:
+        asked = {"query": "How do I reset my password?", "documents": ["The cafeteria opens at nine.", "Choose Security, then Forgot password."]}
+        answers = {}
+        for model in ("sentence-transformers/all-MiniLM-L6-v2", "all-MiniLM-L6-v2", "default"):
+            answer = http.post(router.url + "/v1/rerank", json={"model": model, **asked})
+            assert answer.status_code == 200, answer.text
+            answers[model] = answer.json()["results"]
+        direct = http.post(rerank.url + "/v1/rerank", json={"model": "default", **asked}).json()["results"]
+        assert all(results == direct for results in answers.values())
+        assert http.get(router.url + "/health/ready").status_code == 200
+        for server, workload in ((router, "router"), (rerank, "rerank")):
+            held = http.get(server.url + "/metrics").text
+            assert ("quadrate_queue_seconds" in held) and ("quadrate_upstream_in_flight" in held) == (workload == "router")
+    finally:
+        router.stop()
+        rerank.stop()
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda f: f.stem)
+def test_the_program_takes_every_examples_files(file, tmp_path):
+    objects = render("--values", file)
+    checked = 0
+    for component in ("router", "rerank"):
+        if ("ConfigMap", f"quadrate-{component}") not in objects:
+            continue
+        folder = tmp_path / component
+        folder.mkdir()
+        config = files(objects, component, folder)
+        done = subprocess.run([QUADRATE, "-check", "-config", config], cwd=folder, capture_output=True, text=True,
+                              env={"PATH": "/usr/bin:/bin", "REDIS_URL": "redis://redis:6379/0"})
+        assert done.returncode == 0, done.stdout + done.stderr
+        want = objects["ConfigMap", f"quadrate-{component}"]["data"]
+        models = yaml.safe_load(want["server.yaml"])["models"] + (yaml.safe_load(want["routing.yaml"]).get("models") or [])
+        assert len(models) == len(re.findall(r"^  \S+ from ", done.stdout, re.MULTILINE)), done.stdout
+        checked += 1
+    assert checked
+
+
+def test_alerts_name_metrics_that_there_are():
+    told = yaml.safe_load((CHART / "files/alerts.yaml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+    source = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "metrics").glob("*.go") if not file.name.endswith("_test.go"))
+    words = set(re.findall(r'"([a-z_]+)"', source))
+    runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8").lower()
+    assert len({alert["alert"] for alert in told}) == len(told)
+    for alert in told:
+        names = set(re.findall(r"quadrate_([a-z_]+)", alert["expr"])) or {"up"}
+        for name in names - {"up"}:
+            parts = {name, name.removesuffix("_bucket"), name.removeprefix("upstream_"), name.removeprefix("container_")}
+            assert parts & words, name
+        assert f"\n## {alert['alert'].lower()}\n" in runbook, f"docs/runbook.md has no section {alert['alert']}"
+
+
+def test_the_rule_is_the_file():
+    rule = render("--set", "prometheusRule.enabled=true,prometheusRule.runbook=https://wiki.example/runbook")["PrometheusRule", "quadrate"]
+    told = yaml.safe_load((CHART / "files/alerts.yaml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+    rules = rule["spec"]["groups"][0]["rules"]
+    for mine in rules:
+        assert mine["annotations"].pop("runbook_url") == "https://wiki.example/runbook#" + mine["alert"].lower()
+    assert rules == told

@@ -91,6 +91,29 @@ def test_a_gpu_is_asked_for_and_tolerated():
     assert "nvidia.com/gpu" not in str(pod["router"]) and "tolerations" not in pod["router"]
 
 
+def test_a_gpu_changes_nothing_else_of_the_resources():
+    plain, gpu = (pods(render(*args))["rerank"]["containers"][0]["resources"] for args in ([], ["--set", "rerank.gpu.enabled=true"]))
+    for kind in ("limits", "requests"):
+        assert gpu[kind] == plain[kind] | {"nvidia.com/gpu": 1}
+
+
+def test_no_pod_beside_the_old_one_where_there_is_one_gpu():
+    strategy = render("--set", "rerank.maxSurge=0,rerank.maxUnavailable=1")["Deployment", "quadrate-rerank"]["spec"]["strategy"]["rollingUpdate"]
+    assert strategy == {"maxSurge": 0, "maxUnavailable": 1}
+
+
+def test_prometheus_reaches_the_router_whoever_may_call_it():
+    router = render("--set", "networkPolicy.from[0].namespaceSelector.matchLabels.a=b")["NetworkPolicy", "quadrate-router"]["spec"]
+    assert [peer["namespaceSelector"]["matchLabels"] for peer in router["ingress"][0]["from"]] == [{"a": "b"}, {"kubernetes.io/metadata.name": "monitoring"}]
+    assert "from" not in render()["NetworkPolicy", "quadrate-router"]["spec"]["ingress"][0]
+
+
+def test_the_router_waits_for_rerank_as_long_as_told():
+    for args, timeout in (([], None), (["--set", "router.rerankTimeout=2m"], "2m")):
+        routing = yaml.safe_load(render(*args)["ConfigMap", "quadrate-router"]["data"]["routing.yaml"])
+        assert routing["upstreams"][0].get("timeout") == timeout
+
+
 def test_an_autoscaler_owns_the_replicas():
     objects = render("--set", "rerank.keda.enabled=true,router.hpa.enabled=true")
     for component in ("router", "rerank"):
@@ -136,6 +159,8 @@ def test_a_change_of_models_replaces_no_pod():
     ("router.config.models[0].name=x", "/router/config"),
     ("fetch.models={../etc}", "/fetch/models/0"),
     ("image.digest=sha256:abc", "/image/digest"),
+    ("rerank.maxSurge=0", "rerank.maxSurge and rerank.maxUnavailable are both 0"),
+    ("router.rerankTimeout=soon", "/router/rerankTimeout"),
     ("rerank.hpa.enabled=true,rerank.keda.enabled=true", "rerank.hpa and rerank.keda are both enabled"),
 ])
 def test_values_that_make_no_sense_are_refused(values, says):

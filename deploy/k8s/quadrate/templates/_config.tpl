@@ -20,6 +20,7 @@
 {{- if .Values.rerank.enabled }}
 {{- $rerank := dict "name" "rerank" "type" "quadrate" "urls" (list (printf "dns+http://%s-pods.%s.svc:%d" (include "quadrate.name" (list . "rerank")) .Release.Namespace (int .Values.rerank.service.port))) }}
 {{- if .Values.router.rerankKey.existingSecret }}{{ $_ := set $rerank "api_key" "file:/etc/quadrate/rerank-key/key" }}{{ end }}
+{{- with .Values.router.rerankTimeout }}{{ $_ := set $rerank "timeout" . }}{{ end }}
 {{- $upstreams = prepend $upstreams $rerank }}
 {{- $local := list }}
 {{- range .Values.rerank.models }}

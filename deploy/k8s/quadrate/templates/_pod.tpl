@@ -146,9 +146,9 @@ readinessProbe:
 {{- $w := index . 1 -}}
 {{- $r := deepCopy $w.resources }}
 {{- if index . 0 }}
-{{- $count := dict $w.gpu.resource $w.gpu.count }}
-{{- $_ := set $r "limits" (merge $count (default (dict) $r.limits)) }}
-{{- $_ := set $r "requests" (merge $count (default (dict) $r.requests)) }}
+{{- range $kind := list "limits" "requests" }}
+{{- $_ := set $r $kind (merge (dict $w.gpu.resource $w.gpu.count) (default (dict) (get $r $kind))) }}
+{{- end }}
 {{- end }}
 {{- toYaml $r }}
 {{- end }}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"slices"
 
 	"github.com/quadrate-maas/quadrate/config"
@@ -26,13 +25,20 @@ func run(ctx context.Context, args, environ []string, stdout io.Writer, ready fu
 // runOn is run with containers on an engine of open.
 func runOn(ctx context.Context, args, environ []string, open engines, stdout io.Writer, ready func(addr string)) error {
 	command, args := split(args)
-	if command == "key" {
+	switch command {
+	case "key":
 		return key(args, stdout)
+	case "completion":
+		return completion(args, stdout)
 	}
 	flags := flag.NewFlagSet("quadrate", flag.ContinueOnError)
 	flags.SetOutput(stdout)
 	file := flags.String("config", "", "configuration `FILE` (QUADRATE_CONFIG; default configs/server.yaml)")
 	onlyCheck := flags.Bool("check", false, "check the configuration and exit")
+	asJSON := new(bool)
+	if command == "version" {
+		flags.BoolVar(asJSON, "json", false, "tell it as JSON")
+	}
 	flags.Usage = func() { usage(flags) }
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -44,10 +50,6 @@ func runOn(ctx context.Context, args, environ []string, open engines, stdout io.
 		flags.Usage()
 		return errUsage
 	}
-	if command == "version" {
-		fmt.Fprintf(stdout, "quadrate %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-		return nil
-	}
 	dir, err := os.Getwd()
 	if err != nil {
 		return err
@@ -56,10 +58,13 @@ func runOn(ctx context.Context, args, environ []string, open engines, stdout io.
 		return config.Load(config.LoadOptions{File: *file, Environ: environ, Dir: dir})
 	}
 	cfg, err := read()
-	if err != nil {
-		return err
-	}
 	switch {
+	case command == "version" && err != nil:
+		return tellVersion(&config.Config{}, *asJSON, stdout) // a configuration with problems hides no version
+	case command == "version":
+		return tellVersion(cfg, *asJSON, stdout)
+	case err != nil:
+		return err
 	case *onlyCheck:
 		return check(ctx, cfg, open, stdout)
 	case command == "healthcheck":
@@ -71,7 +76,7 @@ func runOn(ctx context.Context, args, environ []string, open engines, stdout io.
 
 // split takes a command off the front of the arguments.
 func split(args []string) (command string, rest []string) {
-	if len(args) > 0 && slices.Contains([]string{"serve", "version", "healthcheck", "key"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"serve", "version", "healthcheck", "key", "completion"}, args[0]) {
 		return args[0], args[1:]
 	}
 	return "serve", args
@@ -81,7 +86,8 @@ func usage(flags *flag.FlagSet) {
 	fmt.Fprint(flags.Output(), `Usage: quadrate [serve] [-config FILE] [-check]
        quadrate healthcheck [-config FILE]    ask the running server whether it is ready
        quadrate key new [-help]                make an API key
-       quadrate version
+       quadrate version [-json]                the versions of all that is inside
+       quadrate completion bash|zsh|fish       a script that completes all this in a shell
 
 `)
 	flags.PrintDefaults()

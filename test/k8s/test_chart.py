@@ -159,6 +159,7 @@ def test_a_change_of_models_replaces_no_pod():
     ("router.config.models[0].name=x", "/router/config"),
     ("fetch.models={../etc}", "/fetch/models/0"),
     ("image.digest=sha256:abc", "/image/digest"),
+    ("rerank.keda.minReplicas=0", "/rerank/keda/minReplicas"),  # the measure comes from the pods: nothing would start the first
     ("rerank.maxSurge=0", "rerank.maxSurge and rerank.maxUnavailable are both 0"),
     ("router.rerankTimeout=soon", "/router/rerankTimeout"),
     ("rerank.hpa.enabled=true,rerank.keda.enabled=true", "rerank.hpa and rerank.keda are both enabled"),

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Usage: scripts/compose/test.sh [PYTEST ARGUMENTS]    (as root; make compose-test)
+# Checks every file of deploy/compose with Docker Compose, built from its Go module, and brings the
+# base stack up for real with the CPU image that `make docker-test` builds (test/compose); a
+# Quadrate container stands in for Infinity. Where no container engine can run, it says so and passes.
+set -euo pipefail
+case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+export test_name=compose-test
+# shellcheck source=scripts/image/for_test.sh
+. scripts/image/for_test.sh
+
+use_engine
+docker image inspect quadrate-test:cpu >/dev/null 2>&1 || scripts/image/build.sh cpu "${builder:?}"
+scripts/setup/setup.sh compose pytest
+scripts/timed.sh "compose" var/pytest-venv/bin/python -m pytest -q -rA test/compose "$@"

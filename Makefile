@@ -4,6 +4,9 @@ SHELL := /bin/bash -o pipefail
 
 export GOLANGCI_VERSION := v2.15.0
 export GOTESTSUM_VERSION := v1.13.0
+export HELM_VERSION := v3.22.0
+export KUBECONFORM_VERSION := v0.8.0
+export CYCLONEDX_VERSION := v1.10.0
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
@@ -76,7 +79,7 @@ test: test-setup ## Set up what is missing and run every test (what .ci/run runs
 
 .PHONY: test-setup
 test-setup:
-	@scripts/setup/setup.sh tools redis modules onnxruntime tokenizers exporter model testmodels pytest clients openapi gotestsum lint
+	@scripts/setup/setup.sh tools redis modules onnxruntime tokenizers exporter model testmodels pytest clients openapi helm k8s gotestsum lint
 
 .PHONY: test-short
 test-short: ## The Go tests with native libraries, without the long end-to-end runs
@@ -117,6 +120,23 @@ docker-test: ## Build the CPU image without pulling anything, run it and test it
 .PHONY: managed-test
 managed-test: ## Test managed containers on a real engine, with images made on the spot (root; Debian's docker.io)
 	@scripts/managed/test.sh $(ARGS)
+
+.PHONY: compose-test
+compose-test: ## Check deploy/compose and bring its base stack up, with images made on the spot (root; Debian's docker.io)
+	@scripts/compose/test.sh $(ARGS)
+
+.PHONY: k8s-manifests
+k8s-manifests: ## Render deploy/k8s/manifests from the Helm chart
+	@scripts/setup/setup.sh helm
+	@scripts/k8s/render.sh
+
+.PHONY: release
+release: ## Make a release's archives, checksums and bills of materials below dist/ (ARGS="--out FOLDER VERSION")
+	@scripts/release.sh $(ARGS)
+
+.PHONY: release-test
+release-test: test-setup ## Make a release and try what is in it (minutes)
+	@scripts/test.sh release
 
 .PHONY: gpu-check
 gpu-check: build bench-client enginebench ## Check and measure on this machine's NVIDIA GPU; writes gpu_report.md (ARGS="--help")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test, one stage after another, with the time of each. Stages (default: all, in
-# this order): check lint shell exporter go race clients openapi; and by name only: torch infinity
+# this order): check lint shell exporter go race clients openapi k8s; and by name only: torch infinity release
 # A Go test that skips fails its stage, unless scripts/expected_skips.txt names it.
 set -uo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
@@ -41,6 +41,8 @@ run_stage() {
     clients)
       go build -o bin/quadrate ./cmd/server && pytested clients-venv test/clients && pytested clients-openai2-venv test/clients
       ;;
+    k8s) go build -o bin/quadrate ./cmd/server && pytested k8s-venv test/k8s ;;
+    release) pytested clients-venv test/release ;;
     openapi) go build -o bin/quadrate ./cmd/server && pytested openapi-venv test/openapi ;;
     *) echo "unknown stage '$1'; see scripts/test.sh" >&2; return 2 ;;
   esac
@@ -53,7 +55,7 @@ fi
 
 mkdir -p var/log
 stages=("$@")
-[ "${#stages[@]}" -gt 0 ] || stages=(check lint shell exporter go race clients openapi)
+[ "${#stages[@]}" -gt 0 ] || stages=(check lint shell exporter go race clients openapi k8s)
 summary=()
 failed=0
 for name in "${stages[@]}"; do

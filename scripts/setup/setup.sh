@@ -8,7 +8,8 @@
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
 # Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for Intel
 # processors openvino; for models that only PyTorch exports torch; for the tests testmodels pytest
-# clients openapi gotestsum lint redis torchtest infinity; and for what /docs is made of npm
+# clients openapi helm k8s gotestsum lint redis torchtest infinity compose; for releases cyclonedx;
+# and for what /docs is made of npm
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -148,6 +149,24 @@ step_lint() {
   GOBIN=$PWD/$var/tools GOFLAGS=-trimpath go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$GOLANGCI_VERSION"
 }
 
+# go_tool MODULE@VERSION...: installs programs below var/tools.
+go_tool() {
+  mkdir -p "$var/tools"
+  GOBIN=$PWD/$var/tools GOFLAGS=-trimpath go install "$@"
+}
+
+step_helm() { go_tool "helm.sh/helm/v3/cmd/helm@$HELM_VERSION" && go_tool "github.com/yannh/kubeconform/cmd/kubeconform@$KUBECONFORM_VERSION"; }
+
+step_k8s() { environment "$var/k8s-venv" test/k8s/requirements.txt; }
+
+step_cyclonedx() { go_tool "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$CYCLONEDX_VERSION"; }
+
+# go install refuses it, because its module replaces others.
+step_compose() {
+  mkdir -p "$var/tools"
+  (cd scripts/tools && go build -trimpath -o "../../$var/tools/docker-compose" github.com/docker/compose/v2/cmd)
+}
+
 step_gotestsum() {
   mkdir -p "$var/tools"
   GOBIN=$PWD/$var/tools GOFLAGS=-trimpath go install "gotest.tools/gotestsum@$GOTESTSUM_VERSION"
@@ -185,6 +204,10 @@ inputs() {
     pytest) cat scripts/requirements-test.txt; python3 --version ;;
     lint) echo "$GOLANGCI_VERSION"; go env GOVERSION ;;
     gotestsum) echo "$GOTESTSUM_VERSION"; go env GOVERSION ;;
+    helm) echo "$HELM_VERSION $KUBECONFORM_VERSION"; go env GOVERSION ;;
+    k8s) cat test/k8s/requirements.txt; python3 --version ;;
+    cyclonedx) echo "$CYCLONEDX_VERSION"; go env GOVERSION ;;
+    compose) cat scripts/tools/go.sum; go env GOVERSION ;;
     redis) echo redis-server ;;
   esac
 }
@@ -208,6 +231,10 @@ result() {
     pytest) echo "$var/pytest-venv/bin/python" ;;
     lint) echo "$var/tools/golangci-lint" ;;
     gotestsum) echo "$var/tools/gotestsum" ;;
+    helm) echo "$var/tools/kubeconform" ;;
+    k8s) echo "$var/k8s-venv/bin/pytest" ;;
+    cyclonedx) echo "$var/tools/cyclonedx-gomod" ;;
+    compose) echo "$var/tools/docker-compose" ;;
     redis) command -v redis-server || echo redis-server ;;
     *) echo . ;;
   esac
@@ -233,6 +260,10 @@ title() {
     pytest) echo "exporter's test environment" ;;
     lint) echo "golangci-lint (go install)" ;;
     gotestsum) echo "gotestsum (go install)" ;;
+    helm) echo "Helm and kubeconform (go install)" ;;
+    k8s) echo "what checks the chart" ;;
+    cyclonedx) echo "cyclonedx-gomod (go install)" ;;
+    compose) echo "Docker Compose (go build, minutes)" ;;
     redis) echo "redis-server for the tests" ;;
     *) echo "unknown step '$1'; see scripts/setup/setup.sh" >&2; return 1 ;;
   esac

@@ -57,7 +57,7 @@ def ready(line: str) -> str | None:
     return event["address"] if event.get("msg") == "ready" else None
 
 
-def quadrate(folder: pathlib.Path, models=(), routing=None, auth="", limits=None, **server) -> Server:
+def quadrate(folder: pathlib.Path, models=(), routing=None, auth="", limits=None, program=QUADRATE, **server) -> Server:
     """Starts bin/quadrate with what its files are to hold; auth is YAML, the rest JSON, which is YAML, too."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {"routing": json.dumps(routing or {}), "auth": auth or "{}", "rate_limits": json.dumps(limits or {})}
@@ -73,7 +73,7 @@ def quadrate(folder: pathlib.Path, models=(), routing=None, auth="", limits=None
     }), encoding="utf-8")
     prefixes = ("QUADRATE_", "ROUTER_", "RERANK_", "GATEWAY_", "QWEN3_", "OLLAMA_", "TEI_", "VLLM_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-    process = subprocess.Popen([QUADRATE, "-config", config], cwd=folder, env=env, stdout=subprocess.PIPE,
+    process = subprocess.Popen([program, "-config", config], cwd=folder, env=env, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
     return Server("http://" + first(process, folder / "server.log", ready), process)
 

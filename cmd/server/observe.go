@@ -98,12 +98,16 @@ func cachesOf(catalog *models.Catalog) func() []metrics.Cache {
 	}
 }
 
-// queuesOf lists every model's queue.
+// queuesOf lists every model's queue. An optional model whose files are absent has none, and is
+// nothing that somebody has to look after.
 func queuesOf(catalog *models.Catalog) func() []metrics.Queue {
 	return func() []metrics.Queue {
 		var list []metrics.Queue
 		for _, e := range catalog.Entries() {
 			status := e.Model.Status()
+			if status.State == models.StateUnavailable && status.Backend == "" {
+				continue
+			}
 			q := status.Queue
 			list = append(list, metrics.Queue{Model: e.Name, Items: q.Items, Tokens: q.Tokens, Oldest: q.Oldest, Wait: q.Wait, Running: q.Running, Ready: status.CanServe()})
 		}

@@ -6,11 +6,32 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/quadrate-maas/quadrate/api"
 	"github.com/quadrate-maas/quadrate/config"
 	"github.com/quadrate-maas/quadrate/metrics"
 	"github.com/quadrate-maas/quadrate/models"
 )
+
+// TestNobodyIsWokenForAnAbsentOptionalModel: quadrate_model_ready is there for models that ought to serve.
+func TestNobodyIsWokenForAnAbsentOptionalModel(t *testing.T) {
+	entry := func(name string, p models.Placeholder) models.Entry {
+		return models.Entry{Name: name, Tasks: []models.Task{models.TaskEmbed}, Model: p}
+	}
+	catalog, err := models.NewCatalog(
+		entry("absent", models.Placeholder{State: models.StateUnavailable}),
+		entry("loading", models.Placeholder{State: models.StateLoading}),
+		entry("failed", models.Placeholder{State: models.StateFailed}),
+	)
+	require.NoError(t, err)
+	var names []string
+	for _, q := range queuesOf(catalog)() {
+		require.False(t, q.Ready)
+		names = append(names, q.Model)
+	}
+	require.ElementsMatch(t, []string{"loading", "failed"}, names)
+}
 
 // BenchmarkObserve is what counting and logging add to each request.
 func BenchmarkObserve(b *testing.B) {

@@ -1,8 +1,10 @@
 """The command line: arguments in, one-line errors out."""
 
 import argparse
+import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from . import __version__
@@ -61,40 +63,108 @@ def main(arguments: list[str] | None = None, exporter=None) -> int:
 def _export(options: argparse.Namespace, arguments: list[str], exporter) -> int:
     # The libraries take a second to load, which --help and wrong usage need not wait for.
     from . import source
-    from .export import Exporter, Random, Request
+    from .export import Exporter
 
     started = time.monotonic()
-    random = None
+    if options.if_absent and (there := _there(options)):
+        print(f"{options.source or _name(options)}: {_out(options)} is there ({', '.join(there)}), and is left as it is")
+        return 0
+    if options.dry_run:
+        return _tell(options)
     if options.random:
-        random = Random(options.random, options.seed, options.tokenizer)
-        found = source.Source(options.random, options.source or f"random/{options.random.stem}", "")
+        found = source.Source(options.random, _name(options), "")
     else:
         found = source.find(options.model, options.revision, options.trust_remote_code)
-        found = source.Source(found.directory, options.source or found.name, found.revision)
-    config = options.random or found.directory / "config.json"
-    if exporter is None and needs_torch(config, options.route):
+    if exporter is None and needs_torch(_config(options, found), options.route):
         enter_torch(arguments, _say)
-    out = options.out or source.default_folder(options.name or found.name)
-    request = Request(
-        source=found,
-        out=out,
+    request = _request(options, found)
+    result = (exporter or Exporter)(request, _say).run()
+    seconds = f"{time.monotonic() - started:.1f} s"
+    name, out = request.source.name, request.out
+    if result.made:
+        print(f"{name}: {', '.join(result.made)} in {out}, {seconds}")
+    else:
+        print(f"{name}: {out} is up to date ({', '.join(result.kept)}), nothing to do, {seconds}")
+    return 0
+
+
+def _name(options: argparse.Namespace) -> str:
+    """What the model is known by, if nothing else is recorded."""
+    from . import source
+
+    return f"random/{options.random.stem}" if options.random else source.name_of(options.model)
+
+
+def _out(options: argparse.Namespace) -> Path:
+    from . import source
+
+    return options.out or source.default_folder(options.name or options.source or _name(options))
+
+
+def _config(options: argparse.Namespace, found) -> Path:
+    return options.random or found.directory / "config.json"
+
+
+def _request(options: argparse.Namespace, found):
+    """The export that the options ask for, of the source that was found."""
+    from .export import Random, Request
+
+    return Request(
+        source=replace(found, name=options.source or found.name),
+        out=_out(options),
         variants=options.variant,
         max_length=options.max_length,
         pooling=options.pooling,
         tokens=options.outputs == "tokens",
-        random=random,
+        random=Random(options.random, options.seed, options.tokenizer) if options.random else None,
         force=options.force,
         task=options.task,
         instruction=options.instruction,
         trust_remote_code=options.trust_remote_code,
     )
-    result = (exporter or Exporter)(request, _say).run()
-    seconds = f"{time.monotonic() - started:.1f} s"
-    if result.made:
-        print(f"{found.name}: {', '.join(result.made)} in {out}, {seconds}")
+
+
+def _there(options: argparse.Namespace) -> list[str]:
+    """The variants of a folder that is there as asked for; see present."""
+    from . import present
+
+    # A manifest does not say these, so that only the export itself can tell.
+    if options.random or options.instruction:
+        return []
+    wanted = {"source": options.source or _name(options), "revision": options.revision, "task": options.task}
+    wanted |= {"max_length": options.max_length, "pooling": options.pooling}
+    return present.variants(_out(options), wanted, options.variant, options.outputs == "tokens")
+
+
+def _tell(options: argparse.Namespace) -> int:
+    """Says what would be done, as far as that shows without fetching or writing anything."""
+    from huggingface_hub import constants
+
+    from . import source
+    from .export import Exporter
+
+    name, out, variants = options.source or _name(options), _out(options), ", ".join(options.variant)
+    if options.random:
+        found = source.Source(options.random, _name(options), "")
     else:
-        print(f"{found.name}: {out} is up to date ({', '.join(result.kept)}), nothing to do, {seconds}")
+        found = source.find_here(options.model, options.revision, options.trust_remote_code)
+    if found is None:
+        print(f"would fetch {options.model} from {constants.ENDPOINT} into {constants.HF_HUB_CACHE}")
+        print(f"would write {variants} to {out}, unless it is up to date")
+    elif needs_torch(_config(options, found), options.route):
+        python = os.environ.get("QUADRATE_TORCH_PYTHON") or "var/torch-venv, which is made where it is not there"
+        print(f"would write {variants} of {name} to {out} by PyTorch in {python}, unless it is up to date")
+    else:
+        _tell_plan(name, out, Exporter(_request(options, found), _say).plan())
     return 0
+
+
+def _tell_plan(name: str, out: Path, plan) -> None:
+    kept = f"{', '.join(plan.kept)} is up to date" if plan.kept else ""
+    if plan.made:
+        print(f"would write {', '.join(plan.made)} of {name} to {out}{kept and f'; {kept}'}")
+    else:
+        print(f"{name}: {out}: {kept}, nothing to do")
 
 
 def _say(line: str) -> None:
@@ -157,6 +227,13 @@ def _parser() -> argparse.ArgumentParser:
         help="run Python code that came with the model, where transformers does not know its architecture",
     )
     add("--force", action="store_true", help="write again what is up to date")
+    add(
+        "--if-absent",
+        action="store_true",
+        help="leave a model that is there and whole as it is, whatever has become of its source: "
+        "nothing is fetched to compare",
+    )
+    add("--dry-run", action="store_true", help="say what would be fetched and written")
     add("--debug", action="store_true", help="show the traceback of an error")
     add("--version", action="version", version=f"quadrate_export {__version__}")
     return parser
@@ -179,6 +256,8 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error("--tokenizer is for --random: a model has its own")
     if options.seed < 0:
         parser.error("--seed must not be negative")
+    if options.if_absent and options.force:
+        parser.error("--if-absent leaves what is there, and --force does not")
     if options.name and ("/" in options.name or options.name in (".", "..")):
         parser.error("--name is a folder's name, without a slash; --out takes a path")
     options.variant = tuple(name for names in options.variant or [["fp32"]] for name in names)

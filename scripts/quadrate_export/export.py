@@ -97,18 +97,29 @@ class Exporter:
     def _describe(self) -> layouts.Layout:
         return layouts.parse(self._config)
 
-    def run(self) -> Result:
-        """Writes what is missing; leaves a folder that is up to date untouched."""
+    def plan(self) -> Result:
+        """What run would make and keep; writes nothing."""
+        _, existing, missing = self._look()
+        return Result([str(part) for part in missing], _kept(existing, missing))
+
+    def _look(self) -> tuple[str, dict, list[Part]]:
+        """The input's fingerprint, the manifest that is there, and the parts that are missing."""
         for warning in self._modules.warnings:
             self._report(f"warning: {warning}")
         self._check_inputs()
         fingerprint = self._fingerprint()
         existing = self._existing(fingerprint)
         missing = self._missing(existing)
-        kept = [str(part) for part in _present(existing) if part not in missing]
+        if missing:
+            self._refuse_foreign_folder()
+        return fingerprint, existing, missing
+
+    def run(self) -> Result:
+        """Writes what is missing; leaves a folder that is up to date untouched."""
+        fingerprint, existing, missing = self._look()
+        kept = _kept(existing, missing)
         if not missing:
             return Result(kept=kept)
-        self._refuse_foreign_folder()
         self._request.out.parent.mkdir(parents=True, exist_ok=True)
         made = Path(mkdtemp(prefix=f".{self._request.out.name}-", dir=self._request.out.parent))
         try:
@@ -337,6 +348,10 @@ def _check_lower_case(tokenizer: Path) -> None:
     normalizer = json.dumps(layouts.read_json(tokenizer).get("normalizer"))
     if '"lowercase": true' not in normalizer and '"Lowercase"' not in normalizer:
         raise ExportError(f"{path} sets do_lower_case, but tokenizer.json does not lower-case")
+
+
+def _kept(existing: dict, missing: list[Part]) -> list[str]:
+    return [str(part) for part in _present(existing) if part not in missing]
 
 
 def _present(existing: dict) -> dict[Part, dict]:

@@ -45,6 +45,33 @@ def find(model: str, revision: str | None, with_code: bool = False) -> Source:
     return _download(model, revision, [*_ALLOW, "*.py"] if with_code else _ALLOW)
 
 
+def name_of(model: str) -> str:
+    """The name that find would give the source, without looking at the hub."""
+    directory = Path(model).expanduser()
+    return directory.resolve().name if directory.is_dir() else model
+
+
+def find_here(model: str, revision: str | None, with_code: bool = False) -> Source | None:
+    """As find, but nothing is fetched: None for a model that only the hub may have."""
+    if Path(model).expanduser().exists() or model.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(model):
+        return find(model, revision, with_code)
+    try:
+        path = huggingface_hub.snapshot_download(
+            model,
+            revision=revision,
+            allow_patterns=[*_ALLOW, "*.py"] if with_code else _ALLOW,
+            ignore_patterns=_IGNORE,
+            local_files_only=True,
+        )
+    except HFValidationError as error:
+        raise ExportError(f"{model} is neither a directory nor a model id: {error}") from error
+    except LocalEntryNotFoundError as error:
+        if constants.HF_HUB_OFFLINE:
+            raise ExportError(_unreachable(model, error)) from error
+        return None
+    return Source(Path(path), model, Path(path).name)
+
+
 def _download(model: str, revision: str | None, patterns: list[str]) -> Source:
     try:
         path = huggingface_hub.snapshot_download(

@@ -95,13 +95,12 @@ append() {
   if [ "$dry_run" = yes ]; then say "would append to $1: $(tr '\n' ' ')"; cat >/dev/null; else cat >>"$1"; fi
 }
 
-# installed PACKAGE
-installed() { [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
-
 # lacking PACKAGE...: those that are not installed.
 lacking() {
-  local package
-  for package in "$@"; do installed "$package" || printf '%s\n' "$package"; done
+  local known
+  # It fails when it does not know one of them, and tells of the others all the same.
+  known=$(dpkg-query --show --showformat='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null) || true
+  printf '%s\n' "$@" | grep -vxF -f <(sed -n 's/ installed$//p' <<<"$known") || true
 }
 
 # install_packages PACKAGE...: those that are not there.
@@ -115,10 +114,8 @@ install_packages() {
 }
 
 remove_others() {
-  local found=() package
-  for package in "${other_packages[@]}"; do
-    if installed "$package"; then found+=("$package"); fi
-  done
+  local found
+  mapfile -t found < <(printf '%s\n' "${other_packages[@]}" | grep -vxF -f <(lacking "${other_packages[@]}"))
   [ "${#found[@]}" -gt 0 ] || return 0
   [ "$replace" = yes ] || fail "${found[*]} would be in Docker's way: --replace removes them (images and volumes stay)"
   changed=yes

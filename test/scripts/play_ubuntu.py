@@ -26,10 +26,15 @@ def id_(s, words):
 
 
 def dpkg_query(s, words):
-    if words[-1] in s.setdefault("installed", ["curl", "ca-certificates", "gpg"]):
-        print("installed", end="")
-    else:
-        end(f"dpkg-query: no packages found matching {words[-1]}")
+    installed = s.setdefault("installed", ["curl", "ca-certificates", "gpg"])
+    asked = [word for word in words if not word.startswith("-")]
+    for package in asked:
+        if package in installed:
+            print(package, "installed")
+        elif package == "docker-doc":
+            print(package, "config-files")
+    if not set(asked) <= set(installed):
+        end("dpkg-query: no packages found matching some")
 
 
 def dpkg(s, words):

@@ -1,0 +1,3 @@
+module example.com/rag
+
+go 1.26.0

@@ -132,6 +132,8 @@ start() {
   trap undo EXIT
   trap 'note "interrupted: stopping what was started"; exit 130' INT
   trap 'note "told to end: stopping what was started"; exit 143' TERM
+  # A server that runs was told at its start.
+  if find_server; then keep_routing=yes; fi
   if [ "$with_ollama" = yes ] && [ "$keep_routing" = no ]; then tell OLLAMA_BASE_URL "$ollama"; fi
   if [ "$with_compose" = yes ]; then start_services; fi
   if [ "$with_compose" = yes ] && [ "$dry_run" = no ]; then

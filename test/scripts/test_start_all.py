@@ -76,6 +76,7 @@ def test_starts_everything_once_and_stops_it(stage):
     again = stage.with_compose()
     assert again.returncode == 0 and stage.ups() == [["tei", "vllm"]] and stage.starts() == [[]]
     assert "tei: runs already" in again.stdout and "server: runs already" in again.stdout
+    assert "is told TEI_BASE_URL" in first.stdout and "is told" not in again.stdout
     assert stage.with_compose("status").returncode == 0
     stop = stage.run("stop")
     assert stop.returncode == 0 and "server: stopped" in stop.stdout

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from conftest import REPLY, WATCH
+from conftest import EXAMPLES, REPLY, WATCH
 from servers import MODEL, http
 
 PASSWORD = "To reset a forgotten password, open Account settings, choose Security, then Forgot password."
@@ -78,3 +78,9 @@ def test_reaching_out_is_seen(tmp_path):
     code = "import socket\ntry: socket.create_connection(('127.0.0.2', 9), timeout=1)\nexcept OSError: pass"
     subprocess.run([sys.executable, "-c", code], env={"PATH": os.environ["PATH"], "PYTHONPATH": str(WATCH), "WATCH_LOG": str(watched)}, check=True)
     assert set(watched.read_text().splitlines()) == {"127.0.0.2"}
+
+
+def test_the_readme_says_how_to_run_it(program):
+    command, folder = program
+    line = "cd examples/go && go run ." if folder.name == "go" else " ".join("python" if part == sys.executable else part for part in command)
+    assert f"| `{line}` |" in (EXAMPLES / "README.md").read_text(encoding="utf-8")

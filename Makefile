@@ -121,6 +121,10 @@ docker-test: ## Build the CPU image without pulling anything, run it and test it
 managed-test: ## Test managed containers on a real engine, with images made on the spot (root; Debian's docker.io)
 	@scripts/managed/test.sh $(ARGS)
 
+.PHONY: start-all
+start-all: build ## Check Ollama, start TEI and vLLM by Compose, then the server (ARGS="stop" stops it all)
+	@scripts/start-all.sh $(ARGS)
+
 .PHONY: compose-test
 compose-test: ## Check deploy/compose and bring its base stack up, with images made on the spot (root; Debian's docker.io)
 	@scripts/compose/test.sh $(ARGS)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test, one stage after another, with the time of each. Stages (default: all, in
-# this order): check lint shell exporter go race clients openapi k8s; and by name only: torch infinity release
+# this order): check lint shell exporter go race clients openapi k8s scripts; and by name only: torch infinity release
 # A Go test that skips fails its stage, unless scripts/expected_skips.txt names it.
 set -uo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
@@ -42,6 +42,9 @@ run_stage() {
       go build -o bin/quadrate ./cmd/server && pytested clients-venv test/clients && pytested clients-openai2-venv test/clients
       ;;
     k8s) go build -o bin/quadrate ./cmd/server && pytested k8s-venv test/k8s ;;
+    scripts)
+      go build -o bin/quadrate ./cmd/server && CGO_ENABLED=0 go build -o bin/quadrate-bench ./cmd/bench && pytested pytest-venv test/scripts
+      ;;
     release) pytested clients-venv test/release ;;
     openapi) go build -o bin/quadrate ./cmd/server && pytested openapi-venv test/openapi ;;
     *) echo "unknown stage '$1'; see scripts/test.sh" >&2; return 2 ;;
@@ -55,7 +58,7 @@ fi
 
 mkdir -p var/log
 stages=("$@")
-[ "${#stages[@]}" -gt 0 ] || stages=(check lint shell exporter go race clients openapi k8s)
+[ "${#stages[@]}" -gt 0 ] || stages=(check lint shell exporter go race clients openapi k8s scripts)
 summary=()
 failed=0
 for name in "${stages[@]}"; do

@@ -13,6 +13,7 @@ from servers import MODEL, http
 
 PASSWORD = "To reset a forgotten password, open Account settings, choose Security, then Forgot password."
 CAFETERIA = "The cafeteria on the second floor opens at nine and closes at four."
+README = (EXAMPLES / "README.md").read_text(encoding="utf-8")
 # Programs print three decimals.
 TOLERANCE = 0.0006
 
@@ -83,4 +84,10 @@ def test_reaching_out_is_seen(tmp_path):
 def test_the_readme_says_how_to_run_it(program):
     command, folder = program
     line = "cd examples/go && go run ." if folder.name == "go" else " ".join("python" if part == sys.executable else part for part in command)
-    assert f"| `{line}` |" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert f"| `{line}` |" in README
+
+
+def test_the_packages_of_the_readme_are_those_that_are_tested():
+    wanted = {name for line in re.findall(r"`pip install ([^`]+)`", README) for name in line.split()}
+    tested = set((WATCH.parent / "requirements.in").read_text(encoding="utf-8").splitlines())
+    assert len(wanted) >= 8 and wanted <= tested

@@ -1,14 +1,20 @@
 # The CPU image:  docker build -t quadrate .
+#   --target export              the exporter alone: scripts/export_onnx.sh's command line
+#   --build-arg EXPORTER=without  a smaller one, without QUADRATE_FETCH (docs/images.md)
 # It needs BuildKit (the default since Docker 23; DOCKER_BUILDKIT=1 before) and no frontend
-# of its own. The final stage runs no command while it is built, so any base with glibc 2.36
-# and libstdc++ will do. Where no image can be pulled, build outside and name your own base:
+# of its own. Any base with glibc 2.36, libstdc++ and a Python 3.11 will do; where it has no
+# Python, apt-get must be able to bring one. Where no image can be pulled, build outside and name
+# your own base:
 #   scripts/image/stage.sh var/image
 #   docker build --build-arg BUILDER=prebuilt --build-arg BASE=my-base -t quadrate .
-ARG BASE=debian:12-slim
-ARG GO_IMAGE=golang:1.26-bookworm
-ARG RUST_IMAGE=rust:1.95-bookworm
+# Tags are exact. Digests are not in here, because none could be verified where this was written:
+# scripts/image/digests.sh prints the build arguments that pin today's.
+ARG BASE=debian:12.11-slim
+ARG GO_IMAGE=golang:1.26.8-bookworm
+ARG RUST_IMAGE=rust:1.95.0-bookworm
 # source: everything is built here. prebuilt: var/image holds what stage.sh has laid out.
 ARG BUILDER=source
+ARG EXPORTER=with
 
 FROM ${RUST_IMAGE} AS rust
 
@@ -29,18 +35,22 @@ COPY var/image /out
 
 FROM ${BUILDER} AS built
 
-FROM ${BASE}
-ARG VERSION=unknown
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="quadrate" \
-      org.opencontainers.image.description="Inference server for embedding models and rerankers on ONNX Runtime" \
-      org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+FROM ${BASE} AS without
+
+# The exporter is below the programs, because it changes less often. Its last command fails the
+# build, not the first user, where the base's Python does not fit the packages.
+FROM ${BASE} AS with
+RUN command -v python3 >/dev/null \
+ || { apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*; }
+COPY --from=built /out/exporter/ /
+RUN /usr/local/bin/quadrate-export --check
+
+FROM ${EXPORTER} AS quadrate
 # What changes least comes first.
 COPY --from=built /out/usr/local/lib/ /usr/local/lib/
-COPY --from=built /out/usr/local/share/ /usr/local/share/
 COPY --from=built /out/etc/ /etc/
+COPY --from=built /out/usr/local/share/quadrate/ /usr/local/share/quadrate/
+COPY --from=built /out/usr/local/share/doc/ /usr/local/share/doc/
 COPY --from=built /out/usr/local/bin/ /usr/local/bin/
 COPY --from=built --chown=10001:10001 /out/models /models
 ENV QUADRATE_CONFIG=/etc/quadrate/server.yaml
@@ -49,5 +59,30 @@ WORKDIR /models
 VOLUME /models
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=120s CMD ["/usr/local/bin/quadrate", "healthcheck"]
-ENTRYPOINT ["/usr/local/bin/quadrate"]
+# Failures before the first success do not count for the start period, which is as long as a fetch may take.
+HEALTHCHECK --interval=10s --timeout=6s --start-period=1800s CMD ["/usr/local/bin/quadrate", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/quadrate-entrypoint"]
+# Labels come last, since every commit changes them.
+ARG BASE
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+ARG SOURCE=https://github.com/quadrate-maas/quadrate
+LABEL org.opencontainers.image.title="quadrate" \
+      org.opencontainers.image.description="Inference server for embedding models and rerankers on ONNX Runtime" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.url="${SOURCE}" \
+      org.opencontainers.image.documentation="${SOURCE}/blob/main/docs/images.md" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.base.name="${BASE}"
+
+FROM quadrate AS export
+LABEL org.opencontainers.image.title="quadrate-export" \
+      org.opencontainers.image.description="Exports models of the Hugging Face hub for Quadrate"
+HEALTHCHECK NONE
+ENTRYPOINT ["/usr/local/bin/quadrate-export"]
+
+FROM quadrate

@@ -19,9 +19,9 @@ const (
 	dotEnv     = ".env"
 )
 
-// otherNames are the QUADRATE_* variables that are no settings: configName, and what the
-// build and test tools read.
-var otherNames = []string{configName, "QUADRATE_PYTHON", "QUADRATE_REQUIRE_MODELS"}
+// otherNames are the QUADRATE_* variables that are no settings: configName, what the build and
+// test tools read, and what the images' entry point and exporter do.
+var otherNames = []string{configName, "QUADRATE_PYTHON", "QUADRATE_REQUIRE_MODELS", "QUADRATE_FETCH", "QUADRATE_FETCH_VARIANT", "QUADRATE_TORCH_PYTHON"}
 
 // variable is an environment variable's value and where it was set.
 type variable struct {

@@ -161,7 +161,7 @@ func TestEnvironmentFaults(t *testing.T) {
 }
 
 func TestNamesOfOtherProgramsAreLeftAlone(t *testing.T) {
-	mustLoad(t, minimal, "QUADRATE_PYTHON=python3", "QUADRATE_REQUIRE_MODELS=1", "RERANK_COLOUR=red", "quadrate_server_prot=1", "=C:=odd", "BARE")
+	mustLoad(t, minimal, "QUADRATE_PYTHON=python3", "QUADRATE_REQUIRE_MODELS=1", "QUADRATE_FETCH=team/small", "QUADRATE_FETCH_VARIANT=fp32,int8", "QUADRATE_TORCH_PYTHON=python3", "RERANK_COLOUR=red", "quadrate_server_prot=1", "=C:=odd", "BARE")
 }
 
 func TestServiceLinksAreNoSettings(t *testing.T) {

@@ -10,6 +10,8 @@
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/lib/licences.sh
+. scripts/lib/licences.sh
 
 out=dist server=yes version=
 while [ $# -gt 0 ]; do
@@ -31,18 +33,6 @@ mkdir -p "$out"
 
 # program OS ARCH PACKAGE TO: a program with the release's version.
 program() { GOOS=$1 GOARCH=$2 go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$4" "$3"; }
-
-# licences PACKAGE TO: the licences of the modules that are in a program.
-licences() {
-  local path dir file
-  go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}' "$1" | sort -u |
-    while read -r path dir; do
-      for file in "$dir"/LICEN[CS]E* "$dir"/COPYING* "$dir"/NOTICE*; do
-        [ -f "$file" ] || continue
-        mkdir -p "$2/$path" && install -m 0644 "$file" "$2/$path/$(basename "$file")"
-      done
-    done
-}
 
 # pack FOLDER: an archive of $work/FOLDER that depends on its content alone.
 pack() {
@@ -83,6 +73,7 @@ server() {
   for library in var/lib/libonnxruntime*.so; do install -D -m 0755 "$library" "$folder/lib/$(basename "$library")"; done
   install -D -m 0644 -t "$folder/licences/onnxruntime" var/lib/onnxruntime-*.txt
   licences ./cmd/server "$folder/licences"
+  crate_licences "$folder/licences/rust"
   mkdir -p "$folder/var/models"
   cp -RL var/models/all-MiniLM-L6-v2 "$folder/var/models/"
   bill "$folder/bin/quadrate" "$name"

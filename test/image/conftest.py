@@ -15,8 +15,8 @@ READY_TIMEOUT_S = 90
 STRICT = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", "256"]
 
 
-def docker(*arguments: str, check: bool = True) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=300)
+def docker(*arguments: str, check: bool = True, timeout: float = 300) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=timeout)
     assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr or done.stdout}"
     return done.stdout.strip()
 
@@ -24,8 +24,8 @@ def docker(*arguments: str, check: bool = True) -> str:
 class Container:
     """One container, its port 8000 published on a free one of loopback."""
 
-    def __init__(self, *options: str, arguments: tuple[str, ...] = ()):
-        self.id = docker("run", "--detach", "--publish", "127.0.0.1::8000", *options, image(), *arguments)
+    def __init__(self, *options: str, arguments: tuple[str, ...] = (), variant: str = ""):
+        self.id = docker("run", "--detach", "--publish", "127.0.0.1::8000", *options, image() + variant, *arguments)
 
     def inspect(self) -> dict:
         return json.loads(docker("inspect", self.id))[0]
@@ -57,6 +57,16 @@ class Container:
             time.sleep(0.1)
         raise AssertionError(f"not ready within {READY_TIMEOUT_S} s:\n{self.logs()}")
 
+    def wait_ended(self, within: float = 60) -> int:
+        """Its exit status."""
+        return int(docker("wait", self.id, timeout=within))
+
+    def wait_log(self, text: str, within: float = 60) -> None:
+        deadline = time.monotonic() + within
+        while text not in self.logs():
+            assert time.monotonic() < deadline and self.inspect()["State"]["Running"], f"no {text!r} in:\n{self.logs()}"
+            time.sleep(0.1)
+
     def remove(self) -> None:
         docker("rm", "--force", "--volumes", self.id, check=False)
 
@@ -69,11 +79,11 @@ def image() -> str:
 
 @pytest.fixture
 def run():
-    """run(options…, arguments=(…)) starts a container that the test's end removes."""
+    """run(options…, arguments=(…), variant="-slim") starts a container that the test's end removes."""
     made = []
 
-    def start(*options: str, arguments: tuple[str, ...] = ()) -> Container:
-        made.append(Container(*options, arguments=arguments))
+    def start(*options: str, **rest) -> Container:
+        made.append(Container(*options, **rest))
         return made[-1]
 
     yield start

@@ -5,7 +5,7 @@ import json
 import time
 
 import numpy
-from conftest import ROOT, STRICT, docker, image
+from conftest import ROOT, STRICT, docker
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 TOLERANCE = 1e-5  # between unit vectors, fp32 on the CPU
@@ -93,13 +93,3 @@ def test_both_programs_are_there(served):
     assert "no such file" not in out
     answer = docker("exec", served.id, "/usr/local/bin/quadrate", "healthcheck")
     assert answer == "ready"
-
-
-def test_labels_and_size():
-    data = json.loads(docker("image", "inspect", image()))[0]
-    labels = data["Config"]["Labels"]
-    assert labels["org.opencontainers.image.title"] == "quadrate"
-    assert labels["org.opencontainers.image.version"] not in ("", "unknown")
-    assert labels["org.opencontainers.image.revision"] not in ("", "unknown")
-    layers = [int(size) for size in docker("history", "--human=false", "--format", "{{.Size}}", image()).split()]
-    print(f"image {data['Size'] / 1e6:.0f} MB, of it {sum(layers[:-1]) / 1e6:.0f} MB on top of the base")

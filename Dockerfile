@@ -41,7 +41,7 @@ FROM ${BASE} AS without
 # build, not the first user, where the base's Python does not fit the packages.
 FROM ${BASE} AS with
 RUN command -v python3 >/dev/null \
- || { apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*; }
+ || { apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/* /var/cache/apt/*; }
 COPY --from=built /out/exporter/ /
 RUN /usr/local/bin/quadrate-export --check
 

@@ -13,8 +13,9 @@ trap 'rm -f "$wanted"' EXIT
 rm -rf "$out" && mkdir -p "$out"
 
 var/venv/bin/python scripts/image/requirements_for.py "$version" <scripts/requirements.txt >"$wanted"
-var/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-compile --no-deps --require-hashes \
-  --only-binary :all: --python-version "$version" --implementation cp --abi "cp${version//./}" --abi abi3 --abi none \
+# Its own version is what pip would hold the packages' demands against.
+var/venv/bin/python -m pip install --quiet --ignore-requires-python --disable-pip-version-check --no-input --no-compile --no-deps \
+  --require-hashes --only-binary :all: --python-version "$version" --implementation cp --abi "cp${version//./}" --abi abi3 --abi none \
   --platform "manylinux_2_28_$(uname -m)" --platform "manylinux_2_27_$(uname -m)" --platform "manylinux_2_24_$(uname -m)" \
   --platform "manylinux_2_17_$(uname -m)" --platform "manylinux2014_$(uname -m)" --platform any \
   --target "$packages" --requirement "$wanted"

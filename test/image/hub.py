@@ -45,12 +45,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         path = self.path.split("?")[0]
         for name, folder in self.served.models.items():
-            if path.startswith((f"/api/models/{name}/tree/", f"/api/models/{name}/paths-info/")):
+            if path.startswith(tuple(f"/api/models/{name}/{kind}/{COMMIT}" for kind in ("tree", "paths-info"))):
                 return self._json(_entries(folder))
             if path in (f"/api/models/{name}", f"/api/models/{name}/revision/main", f"/api/models/{name}/revision/{COMMIT}"):
                 return self._json({"id": name, "sha": COMMIT, "private": False, "siblings": [{"rfilename": one["path"]} for one in _entries(folder)]})
             if path.startswith(f"/{name}/resolve/{COMMIT}/"):
                 return self._file(folder / path.removeprefix(f"/{name}/resolve/{COMMIT}/"))
+            if path.startswith((f"/api/models/{name}/", f"/{name}/resolve/")):
+                return self._answer(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         self._answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
 
     def _json(self, content) -> None:

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 from conftest import ROOT, STRICT, docker
-from hub import Hub
+from hub import COMMIT, Hub
 
 RERANKER, EMBEDDER = "BAAI/bge-reranker-v2-m3", "team/bert-mean"
 FOREIGN = "testdata/foreign/bert"
@@ -78,6 +78,19 @@ def test_what_is_there_is_left_as_it_is_without_a_hub(run, hub, volume):
     rerank(again)
     again.remove()
     rerank(run(*options(volume, RERANKER, mode=":ro")).wait_ready())
+
+
+def test_a_commit_is_held_to_and_a_cache_of_ones_own_is_kept(run, hub, volume):
+    own = ["--env", "HF_HOME=/models/hf"]
+    first = run(*options(volume, f"{EMBEDDER}@{COMMIT}", hub), *own).wait_ready()
+    assert json.loads(shell(first, "cat /models/bert-mean/quadrate.json"))["revision"] == COMMIT
+    assert shell(first, "find /models/hf -name '*.safetensors'")
+    first.remove()
+    again = run(*options(volume, f"{EMBEDDER}@{COMMIT}"), *own).wait_ready()
+    assert "is left as it is" in again.logs()
+    again.remove()
+    other = run(*options(volume, f"{EMBEDDER}@{'f' * 40}", hub), *own)
+    assert other.wait_ended() == 1 and "has no revision" in other.logs(), other.logs()
 
 
 def test_a_damaged_one_is_made_anew(run, hub, volume):

@@ -33,7 +33,10 @@ def volume():
     name = f"quadrate-test-fetch-{uuid.uuid4().hex[:8]}"
     docker("volume", "create", name)
     yield name
-    docker("volume", "rm", "--force", name, check=False)
+    # Its containers are removed after it, where a test asks for it last.
+    for container in docker("ps", "--all", "--quiet", "--filter", f"volume={name}").split():
+        docker("rm", "--force", container)
+    docker("volume", "rm", name)
 
 
 def options(volume: str, fetch: str, hub=None, mode: str = "") -> list[str]:

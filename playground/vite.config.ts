@@ -8,6 +8,7 @@ const { page, worker } = licences(fileURLToPath(new URL(".", import.meta.url)));
 export default defineConfig({
   root: "app",
   base: "/playground/",
+  cacheDir: "../node_modules/.vite",
   plugins: [page],
   build: {
     outDir: "../assets/app",

@@ -1,4 +1,4 @@
-import { messages, plural } from "../i18n/language";
+import { messages, number, plural } from "../i18n/language";
 
 export const words = messages(
   {
@@ -12,7 +12,9 @@ export const words = messages(
     retryAfter: (n: number) => `Ask again in ${plural(n, { one: "second", other: "seconds" })}.`,
     run: "Run",
     cancel: "Cancel",
-    progress: (done: number, total: number) => `${done} of ${total}`,
+    progress: (done: number, total: number) => `${number(done)} of ${number(total)}`,
+    more: "Show more",
+    range: (min: number, max: number) => `A whole number from ${number(min)} to ${number(max)}`,
     file: "From a file (txt, csv, jsonl)",
     texts: (n: number) => plural(n, { one: "text", other: "texts" }),
     unreadable: "The file cannot be read",
@@ -34,9 +36,11 @@ export const words = messages(
     retryAfter: (n) => `${n}초 뒤에 다시 시도하세요.`,
     run: "실행",
     cancel: "취소",
-    progress: (done, total) => `${total}개 중 ${done}개`,
+    progress: (done, total) => `${number(total)}개 중 ${number(done)}개`,
+    more: "더 보기",
+    range: (min, max) => `${number(min)}부터 ${number(max)}까지의 정수`,
     file: "파일에서 불러오기 (txt, csv, jsonl)",
-    texts: (n) => `텍스트 ${n}개`,
+    texts: (n) => `텍스트 ${number(n)}개`,
     unreadable: "파일을 읽을 수 없습니다",
     table: "표로 보기",
     copy: "복사",
@@ -56,7 +60,9 @@ export const words = messages(
     retryAfter: (n) => `Повторите через ${plural(n, { one: "секунду", few: "секунды", many: "секунд", other: "секунды" })}.`,
     run: "Запустить",
     cancel: "Отменить",
-    progress: (done, total) => `${done} из ${total}`,
+    progress: (done, total) => `${number(done)} из ${number(total)}`,
+    more: "Показать ещё",
+    range: (min, max) => `Целое число от ${number(min)} до ${number(max)}`,
     file: "Из файла (txt, csv, jsonl)",
     texts: (n) => plural(n, { one: "текст", few: "текста", many: "текстов", other: "текста" }),
     unreadable: "Не удалось прочитать файл",

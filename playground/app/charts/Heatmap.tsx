@@ -1,0 +1,194 @@
+import { useMemo } from "preact/hooks";
+import { fixed, language } from "../i18n/language";
+import { DataTable } from "../parts/DataTable";
+import { Chart } from "./Chart";
+import { type Colours, colours } from "./colours";
+import { font, tooltip } from "./style";
+import { plain, short, wrap } from "./text";
+import { words } from "./words";
+
+interface Props {
+  title: string;
+  labels: string[];
+  /** n×n, row-major. */
+  matrix: Float32Array;
+  n: number;
+  /** Which text stands where; undefined: as they came. */
+  order?: number[] | undefined;
+  digits?: number | undefined;
+  /** The scale's ends, for charts that are to be compared; undefined: what the matrix holds. */
+  min?: number | undefined;
+  max?: number | undefined;
+}
+
+/** More cells than these take long to draw, and are too small to see. */
+const most = 200;
+/** Up to so many texts are written beside their rows, and are offered as a table. */
+const named = 30;
+/** Up to so many the values stand in the cells. */
+const written = 10;
+
+/** A matrix of similarities as colours, with the texts and the value on hover. */
+export function Heatmap({ title, labels, matrix, n, order, digits = 3, min, max }: Props) {
+  const w = words.value;
+  const shown = useMemo(() => (order ?? Array.from({ length: n }, (_, i) => i)).slice(0, most), [order, n]);
+  const found = useMemo(() => extremes(matrix, n, shown), [matrix, n, shown]);
+  const low = min ?? Math.floor(Math.min(found.low, 1) * 10) / 10;
+  const high = max ?? Math.max(1, found.high);
+  const c = colours.value;
+  const tongue = language.value;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: numbers are written as the language does
+  const option = useMemo(
+    () => picture({ labels, matrix, n, shown, digits, low, high, c }),
+    [labels, matrix, n, shown, digits, low, high, c, tongue],
+  );
+  const range = found.most ? w.matrixRange(shown.length, fixed(found.low, digits), fixed(found.high, digits)) : "";
+  return (
+    <figure class="chart">
+      <figcaption>{title}</figcaption>
+      <Chart label={[title, range].filter(Boolean).join(": ")} option={option} height={heightOf(shown.length)} />
+      {shown.length < n && <small>{w.first(shown.length, n)}</small>}
+      {found.most && found.least && (
+        <small>
+          {range}. {w.alike}: <Pair of={found.most} labels={labels} />. {w.unlike}: <Pair of={found.least} labels={labels} />.
+        </small>
+      )}
+      {shown.length <= named && (
+        <details>
+          <summary>{w.table}</summary>
+          <Values title={title} labels={labels} matrix={matrix} n={n} shown={shown} digits={digits} />
+        </details>
+      )}
+    </figure>
+  );
+}
+
+const heightOf = (n: number) => Math.min(560, Math.max(200, n * 26 + 70));
+
+function Pair({ of: [i, j], labels }: { of: [number, number]; labels: string[] }) {
+  return (
+    <>
+      <q>{short(labels[i] ?? "", 40)}</q> – <q>{short(labels[j] ?? "", 40)}</q>
+    </>
+  );
+}
+
+interface Extremes {
+  low: number;
+  high: number;
+  most?: [number, number];
+  least?: [number, number];
+}
+
+/** The least and the most of what different texts have. */
+function extremes(matrix: Float32Array, n: number, shown: number[]): Extremes {
+  const found: Extremes = { low: Number.POSITIVE_INFINITY, high: Number.NEGATIVE_INFINITY };
+  shown.forEach((i, at) => {
+    for (const j of shown.slice(at + 1)) {
+      const value = matrix[i * n + j] ?? Number.NaN;
+      if (value > found.high) Object.assign(found, { high: value, most: [i, j] });
+      if (value < found.low) Object.assign(found, { low: value, least: [i, j] });
+    }
+  });
+  return found;
+}
+
+interface Drawing {
+  labels: string[];
+  matrix: Float32Array;
+  n: number;
+  shown: number[];
+  digits: number;
+  low: number;
+  high: number;
+  c: Colours;
+}
+
+function picture({ labels, matrix, n, shown, digits, low, high, c }: Drawing) {
+  const small = shown.length <= named;
+  const inside = shown.length <= written;
+  const label = (value: number) => ({ color: lightAt(value, low, high, c) ? "#101820" : "#ffffff" });
+  const data = shown.flatMap((i, y) =>
+    shown.map((j, x) => {
+      const value = matrix[i * n + j] ?? Number.NaN;
+      return inside ? { value: [x, y, value], label: label(value) } : [x, y, value];
+    }),
+  );
+  const axis = { type: "category", axisTick: { show: false }, axisLine: { show: false }, splitArea: { show: false } };
+  const numbers = shown.map((i) => `${i + 1}`);
+  const ink = { color: c.muted, fontFamily: font(), fontSize: 12 };
+  return {
+    grid: { left: small ? 148 : 44, right: 8, top: 8, bottom: 64 },
+    xAxis: { ...axis, data: numbers, axisLabel: { ...ink, hideOverlap: true } },
+    yAxis: {
+      ...axis,
+      inverse: true,
+      data: small ? shown.map((i) => `${i + 1}  ${short(labels[i] ?? "", 60)}`) : numbers,
+      axisLabel: { ...ink, hideOverlap: true, width: small ? 136 : 36, overflow: "truncate" },
+    },
+    visualMap: {
+      type: "continuous",
+      min: low,
+      max: high,
+      dimension: 2,
+      calculable: true,
+      orient: "horizontal",
+      left: "center",
+      bottom: 0,
+      itemWidth: 12,
+      itemHeight: 140,
+      textStyle: ink,
+      formatter: (value: number) => fixed(value, 2),
+      inRange: { color: c.scale },
+    },
+    tooltip: tooltip(({ value }) => {
+      const [x, y, score] = value as [number, number, number];
+      const [i, j] = [shown[y] ?? 0, shown[x] ?? 0];
+      return plain(`${fixed(score, digits)}\n${i + 1}  ${wrap(labels[i] ?? "")}\n${j + 1}  ${wrap(labels[j] ?? "")}`);
+    }),
+    series: [
+      {
+        type: "heatmap",
+        data,
+        label: { show: inside, fontFamily: font(), fontSize: 11, formatter: (m: { value: number[] }) => fixed(m.value[2] ?? 0, 2) },
+        itemStyle: { borderWidth: small ? 1 : 0, borderColor: c.surface },
+        emphasis: { itemStyle: { borderColor: c.text, borderWidth: 1 } },
+      },
+    ],
+  };
+}
+
+/** Whether the scale is so light at a value that dark letters read best on it. */
+function lightAt(value: number, low: number, high: number, c: Colours): boolean {
+  const at = Math.min(1, Math.max(0, (value - low) / (high - low || 1)));
+  const [r, g, b] = c.scale.length ? mixed(c.scale, at) : [255, 255, 255];
+  return 0.299 * r + 0.587 * g + 0.114 * b > 140;
+}
+
+/** A scale's colour at a share of it, as red, green and blue of 0 to 255. */
+function mixed(scale: string[], at: number): [number, number, number] {
+  const place = at * (scale.length - 1);
+  const below = Math.min(Math.floor(place), scale.length - 2);
+  const part = (of: string, i: number) => Number.parseInt(of.slice(1 + 2 * i, 3 + 2 * i), 16);
+  const mix = (i: number) => {
+    const from = part(scale[below] ?? "#ffffff", i);
+    return from + (part(scale[below + 1] ?? "#ffffff", i) - from) * (place - below);
+  };
+  return [mix(0), mix(1), mix(2)];
+}
+
+function Values({
+  title,
+  labels,
+  matrix,
+  n,
+  shown,
+  digits,
+}: Pick<Drawing, "labels" | "matrix" | "n" | "shown" | "digits"> & { title: string }) {
+  const columns = [{ key: "text", name: words.value.text }, ...shown.map((j) => ({ key: `${j}`, name: `${j + 1}`, numeric: true }))];
+  const rows = shown.map((i) => ({
+    text: `${i + 1}  ${short(labels[i] ?? "", 60)}`,
+    ...Object.fromEntries(shown.map((j) => [`${j}`, fixed(matrix[i * n + j] ?? Number.NaN, digits)])),
+  }));
+  return <DataTable caption={title} columns={columns} rows={rows} />;
+}

@@ -1,0 +1,53 @@
+import { useSignal } from "@preact/signals";
+import { Field } from "./Field";
+import { words } from "./words";
+
+interface Common {
+  label: string;
+  min: number;
+  max: number;
+  hint?: string | undefined;
+  /** What stands in it while it is empty. */
+  placeholder?: string | undefined;
+}
+
+type Props = Common &
+  (
+    | { optional: true; value: number | undefined; onChange: (value: number | undefined) => void }
+    | { optional?: false; value: number; onChange: (value: number) => void }
+  );
+
+/** A whole number. What is out of its range is told beside it, and not passed on. */
+export function NumberField(props: Props) {
+  const { label, min, max, hint, placeholder, value } = props;
+  // What is written, while it is no number that may be passed on.
+  const draft = useSignal<string | null>(null);
+  const enter = (text: string) => {
+    const n = Number(text);
+    if (text === "" && props.optional) {
+      draft.value = null;
+      props.onChange(undefined);
+    } else if (text !== "" && Number.isInteger(n) && n >= min && n <= max) {
+      draft.value = null;
+      props.onChange(n);
+    } else draft.value = text;
+  };
+  return (
+    <Field label={label} hint={draft.value === null ? hint : words.value.range(min, max)}>
+      <input
+        type="number"
+        inputMode="numeric"
+        min={min}
+        max={max}
+        step={1}
+        placeholder={placeholder ?? ""}
+        value={draft.value ?? value ?? ""}
+        aria-invalid={draft.value !== null}
+        onInput={(e) => enter(e.currentTarget.value)}
+        onBlur={() => {
+          draft.value = null;
+        }}
+      />
+    </Field>
+  );
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/models/modelstest"
+	"github.com/quadrate-maas/quadrate/playground"
 	"github.com/quadrate-maas/quadrate/ratelimit"
 )
 
@@ -348,12 +349,13 @@ func provoke(t *testing.T, w *world, o operation, status int) asking {
 	return a
 }
 
-// TestDocsFiles: open, kept by clients, and with a policy that lets nothing in from elsewhere.
-func TestDocsFiles(t *testing.T) {
+// TestPages: open, kept by clients, and with a policy that lets nothing in from elsewhere.
+func TestPages(t *testing.T) {
 	w := limited(t, ratelimit.Limits{RequestsPerMinute: 1}, ratelimit.Limits{RequestsPerMinute: 1}, func(o *Options) { o.Version = "1.2.3" })
 	for path, kind := range map[string]string{
 		"/docs": "text/html; charset=utf-8", "/docs/": "text/html; charset=utf-8", "/openapi.json": "application/json",
 		"/docs/docs.js": "text/javascript; charset=utf-8", "/docs/docs.css": "text/css; charset=utf-8",
+		"/playground": "text/html; charset=utf-8", "/playground/": "text/html; charset=utf-8", "/playground/app.js": "text/javascript; charset=utf-8",
 		"/docs/swagger-ui-bundle.js": "text/javascript; charset=utf-8", "/docs/swagger-ui-LICENSE.txt": "text/plain; charset=utf-8",
 	} {
 		got := w.get(t, path)
@@ -361,7 +363,12 @@ func TestDocsFiles(t *testing.T) {
 		require.Equal(t, kind, got.header.Get("Content-Type"), path)
 		require.Equal(t, "no-cache", got.header.Get("Cache-Control"))
 		require.Equal(t, "nosniff", got.header.Get("X-Content-Type-Options"))
-		require.Equal(t, kind == "text/html; charset=utf-8", got.header.Get("Content-Security-Policy") != "", path)
+		policy, referrer := "", ""
+		if kind == "text/html; charset=utf-8" {
+			policy, referrer = playground.SecurityPolicy, "no-referrer"
+		}
+		require.Equal(t, policy, got.header.Get("Content-Security-Policy"), path)
+		require.Equal(t, referrer, got.header.Get("Referrer-Policy"), path)
 		tag := got.header.Get("Etag")
 		zipped := w.get(t, path, "Accept-Encoding", "gzip")
 		require.Equal(t, "gzip", zipped.header.Get("Content-Encoding"), path)
@@ -379,9 +386,17 @@ func TestDocsFiles(t *testing.T) {
 		require.Empty(t, head.body)
 		require.Empty(t, w.lastEvent(t).Key, "nobody asked who calls")
 	}
-	for _, path := range []string{"/docs/index.html", "/docs/checksums", "/docs/../openapi.yaml", "/docs/%2e%2e/site.go", "/docs/a/b", "/docs/%ff"} {
+	for _, path := range []string{
+		"/docs/index.html", "/docs/checksums", "/docs/../openapi.yaml", "/docs/%2e%2e/site.go", "/docs/a/b", "/docs/%ff", "/docs/app.js",
+		"/playground/index.html", "/playground/checksums", "/playground/%2e%2e/site.go", "/playground/docs.js", "/playground/assets/app.js", "/playground/%ff",
+	} {
 		got := w.get(t, path)
 		require.Equal(t, 404, got.status, path)
+		require.Contains(t, got.body, `"code":"unknown_route"`, path)
+		require.Empty(t, got.header.Get("Etag"), path)
+		require.Empty(t, w.do(t, http.MethodHead, path, nil).body, path)
 	}
+	require.Contains(t, w.get(t, "/playground/x.js").body, "there is no file /playground/x.js here")
+	require.Equal(t, 405, w.post(t, "/playground", "{}").status)
 	require.Contains(t, w.get(t, "/openapi.json").body, `"version":"1.2.3"`)
 }

@@ -37,7 +37,6 @@ export function Heatmap({ title, labels, matrix, n, order, digits = 3, min, max 
   const high = max ?? Math.max(1, found.high);
   const c = colours.value;
   const tongue = language.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: numbers are written as the language does
   const option = useMemo(
     () => picture({ labels, matrix, n, shown, digits, low, high, c }),
     [labels, matrix, n, shown, digits, low, high, c, tongue],

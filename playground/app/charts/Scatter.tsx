@@ -37,7 +37,6 @@ export function Scatter({ title, points, labels, axes, groups, groupNames, chose
   const [nameX, nameY] = names;
   const c = colours.value;
   const tongue = language.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: groups are named in the language
   const series = useMemo(() => split(points, groups, groupNames), [points, groups, groupNames, tongue]);
   const option = useMemo(
     () => picture({ series, points, labels, axes: [nameX, nameY], chosen, c }),

@@ -48,7 +48,6 @@ export function DataTable({ caption, columns, rows }: Props) {
           </thead>
           <tbody>
             {sorted.slice(0, shown.value).map((row, i) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: rows have no names, and keep nothing
               <tr key={i}>
                 {columns.map((column, at) =>
                   at === 0 ? (

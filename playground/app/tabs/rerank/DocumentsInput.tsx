@@ -1,0 +1,72 @@
+import { useSignal } from "@preact/signals";
+import { useId } from "preact/hooks";
+import { Problem } from "../../parts/Problem";
+import { readDocuments, type Separation } from "./documents";
+import { words } from "./words";
+
+interface Props {
+  value: string;
+  separation: Separation;
+  /** How many documents the field holds now. */
+  count: number;
+  onChange: (value: string) => void;
+  onSeparation: (separation: Separation) => void;
+}
+
+/** Documents, written, pasted or from a file, and the choice of what separates them. */
+export function DocumentsInput({ value, separation, count, onChange, onSeparation }: Props) {
+  const id = useId();
+  const w = words.value;
+  const problem = useSignal<unknown>(null);
+  const switched = useSignal(false);
+  const choose = (to: Separation) => {
+    switched.value = false;
+    onSeparation(to);
+  };
+  const load = async (file: File | undefined) => {
+    if (!file) return;
+    problem.value = null;
+    switched.value = false;
+    try {
+      const read = await readDocuments(file, separation);
+      switched.value = read.separation !== separation;
+      onSeparation(read.separation);
+      onChange(read.value);
+    } catch (reason) {
+      problem.value = reason;
+    }
+  };
+  return (
+    <div class="field">
+      <label for={id}>{w.documents}</label>
+      <textarea id={id} rows={9} value={value} spellcheck={false} onInput={(e) => onChange(e.currentTarget.value)} />
+      <div class="row">
+        <label class="file">
+          {w.file}
+          <input
+            type="file"
+            accept=".txt,.csv,.tsv,.jsonl,.ndjson,text/plain,text/csv"
+            onChange={(e) => {
+              const input = e.currentTarget;
+              load(input.files?.[0]).finally(() => {
+                input.value = "";
+              });
+            }}
+          />
+        </label>
+        <small>{w.count(count)}</small>
+      </div>
+      <fieldset class="choices">
+        <legend>{w.separation}</legend>
+        {(["line", "blank"] as const).map((one) => (
+          <label key={one} class="check">
+            <input type="radio" name={`${id}-separation`} checked={separation === one} onChange={() => choose(one)} />
+            <span>{w[one]}</span>
+          </label>
+        ))}
+      </fieldset>
+      <small role="status">{switched.value && w.switched}</small>
+      <Problem error={problem.value} />
+    </div>
+  );
+}

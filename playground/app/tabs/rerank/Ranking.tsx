@@ -1,0 +1,92 @@
+import { useId } from "preact/hooks";
+import type { Answer } from "../../api/http";
+import type { Ranked } from "../../api/types";
+import { fixed, milliseconds, number } from "../../i18n/language";
+import { Facts } from "../../parts/Facts";
+import { Problem } from "../../parts/Problem";
+import type { Outcome } from "./ask";
+import { RankedList } from "./RankedList";
+import { digitsOf, type Results, type Row, rowsOf, type Scale } from "./ranking";
+import { words } from "./words";
+
+interface Props {
+  outcome: Outcome;
+  /** What the reranker is called on the page. */
+  name: string;
+  documents: string[];
+  rawScores: boolean;
+  scale: Scale;
+  /** The list that this one is held against, and its reranker's name; undefined: there is none. */
+  other: { name: string; results: Results } | undefined;
+}
+
+/** One reranker's answer, or how far it is, or why there is none. */
+export function Ranking({ outcome, name, ...rest }: Props) {
+  const id = useId();
+  const w = words.value;
+  const { state, model } = outcome;
+  const told = () => {
+    if (state === "answered") return w.done(outcome.answer.data.results.length, model);
+    return state === "failed" ? w.failed(model) : w[state];
+  };
+  return (
+    <section class="card" aria-labelledby={id} aria-busy={state === "asked" || state === "waiting"}>
+      <h2 id={id} class="text">
+        {name}: {model}
+      </h2>
+      <p role="status" class="muted">
+        {told()}
+      </p>
+      {state === "failed" && <Problem error={outcome.error} />}
+      {state === "answered" && <Answered model={model} answer={outcome.answer} {...rest} />}
+    </section>
+  );
+}
+
+type AnsweredProps = Omit<Props, "outcome" | "name"> & { model: string; answer: Answer<Ranked> };
+
+function Answered({ model, answer, documents, rawScores, scale, other }: AnsweredProps) {
+  const rows = rowsOf(answer.data.results, documents, other?.results);
+  return (
+    <>
+      <Facts facts={factsOf(model, answer, documents.length)} />
+      <RankedList label={words.value.list(model)} rows={rows} scale={scale} other={other?.name} />
+      <small>{notes(rows, scale, rawScores && answer.data.meta?.score_kind === "cosine").join(" ")}</small>
+    </>
+  );
+}
+
+/** What has to be known to read the list. */
+function notes(rows: Row[], { min, max }: Scale, rawCosine: boolean): string[] {
+  const w = words.value;
+  const bound = (n: number) => fixed(n, Number.isInteger(n) ? 0 : digitsOf(n));
+  const all = [w.bars(bound(min), bound(max))];
+  if (rows.some((row) => row.tied)) all.push(w.tiedNote);
+  if (rawCosine) all.push(w.rawCosine);
+  return all;
+}
+
+function factsOf(model: string, answer: Answer<Ranked>, asked: number): [string, string | undefined][] {
+  const w = words.value;
+  const { data, timing, took } = answer;
+  const time = (ms: number | undefined) => (ms === undefined ? undefined : milliseconds(ms));
+  return [
+    [w.answeredBy, answer.model && answer.model !== model ? answer.model : undefined],
+    [w.kind, kindOf(data.meta?.score_kind)],
+    [w.latency, milliseconds(took)],
+    [w.tokenize, time(timing.tokenize)],
+    [w.queue, time(timing.queue)],
+    [w.run, time(timing.run)],
+    [w.tokens, data.usage && number(data.usage.total_tokens)],
+    [w.returned, w.returnedOf(data.results.length, asked)],
+    [w.truncated, answer.truncated ? number(answer.truncated) : undefined],
+    [w.backend, answer.backend || undefined],
+  ];
+}
+
+/** A kind of score in words; one that this page does not know is shown as the server names it. */
+function kindOf(kind: string | undefined): string {
+  const w = words.value;
+  if (kind === "sigmoid" || kind === "logit" || kind === "cosine") return w[kind];
+  return kind || w.unknown;
+}

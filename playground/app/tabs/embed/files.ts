@@ -1,0 +1,42 @@
+// Files of vectors for the user to keep.
+import * as Comlink from "comlink";
+import { language } from "../../i18n/language";
+import { fileName, type Result } from "./result";
+import type { Kind, Writer } from "./writer";
+
+export const kinds: readonly Kind[] = ["csv", "json", "npy"];
+
+/**
+ * Writes a file in a worker of its own, which ends with it and frees what it took. Throws the signal's
+ * reason when it is aborted, RangeError where the file would be too long, and Error when the worker fails.
+ */
+export async function write(kind: Kind, { texts, batch }: Result, signal: AbortSignal): Promise<Blob> {
+  signal.throwIfAborted();
+  const worker = new Worker(new URL("./writer.ts", import.meta.url), { type: "module", name: language.value });
+  try {
+    return await new Promise<Blob>((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      worker.addEventListener("error", (event) => reject(new Error(event.message || "the worker that writes files has failed")));
+      const { data, rows, cols } = batch;
+      Comlink.wrap<Writer>(worker)[kind](texts, { data, rows, cols }, batch.model).then(resolve, reject);
+    });
+  } finally {
+    worker.terminate();
+  }
+}
+
+/** Browsers begin to save shortly after the click. */
+const kept = 60_000;
+
+/** Has the browser save a file. */
+export function save(file: Blob, name: string): void {
+  const url = URL.createObjectURL(file);
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), kept);
+}
+
+export const writeAndSave = async (kind: Kind, result: Result, signal: AbortSignal): Promise<void> =>
+  save(await write(kind, result, signal), fileName(result, kind));

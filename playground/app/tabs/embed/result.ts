@@ -1,0 +1,47 @@
+// What the Embed tab has found, and what it tells about it.
+import type { Batch } from "../../api/batch";
+import { language, milliseconds, number } from "../../i18n/language";
+import { words } from "./words";
+
+/** The vectors with what they were asked for: row i of the batch is texts[i]. */
+export interface Result {
+  texts: string[];
+  batch: Batch;
+}
+
+/** A share of 1, such as 0.421, as a percentage. */
+export const percent = (share: number) =>
+  new Intl.NumberFormat(language.value, { style: "percent", maximumFractionDigits: 1 }).format(share);
+
+/** The names and values of what was measured. What the server did not say is undefined. */
+export function factsOf({ batch, texts }: Result): [name: string, value: string | undefined][] {
+  const w = words.value;
+  const { tokenize, queue, run } = batch.timing;
+  const measured = tokenize !== undefined && queue !== undefined && run !== undefined;
+  return [
+    [w.model, batch.model || undefined],
+    [w.backend, batch.backend || undefined],
+    [w.count, number(texts.length)],
+    [w.tokens, number(batch.tokens)],
+    [w.dimensions, number(batch.cols)],
+    [w.latency, milliseconds(batch.took)],
+    [w.perText, milliseconds(batch.took / texts.length)],
+    [w.throughput, w.perSecond(number((texts.length * 1000) / batch.took))],
+    [w.requests, number(batch.requests)],
+    [
+      batch.requests > 1 ? w.slowest : w.server,
+      measured ? w.timing(milliseconds(tokenize), milliseconds(queue), milliseconds(run)) : undefined,
+    ],
+    [w.truncated, number(batch.truncated)],
+  ];
+}
+
+/** The name of a file of these vectors, of letters, digits, dots and hyphens: all-MiniLM-L6-v2-10.npy. */
+export function fileName({ batch, texts }: Result, kind: string): string {
+  const model =
+    batch.model
+      .split("/")
+      .pop()
+      ?.replace(/[^\w.-]+/g, "-") || "embeddings";
+  return `${model}-${texts.length}.${kind}`;
+}

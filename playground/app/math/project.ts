@@ -1,6 +1,6 @@
 import { PCA } from "ml-pca";
 import type { Vectors } from "../api/calls";
-import { dot, row } from "./cosine";
+import { row } from "./cosine";
 
 export interface Projection {
   /** The rows' places on the first two principal components, rows×2. */
@@ -148,7 +148,26 @@ function upright(direction: Float64Array): Float64Array {
   return greatest < 0 ? scale(direction, -1) : direction;
 }
 
-function add(to: Float64Array, vector: ArrayLike<number>, times: number): void {
+/** The dot product. Four sums that do not wait for each other are faster than one. */
+function dot(a: Float32Array | Float64Array, b: Float64Array): number {
+  const n = b.length;
+  let s = 0;
+  let t = 0;
+  let u = 0;
+  let w = 0;
+  let i = 0;
+  for (; i + 3 < n; i += 4) {
+    s += (a[i] as number) * (b[i] as number);
+    t += (a[i + 1] as number) * (b[i + 1] as number);
+    u += (a[i + 2] as number) * (b[i + 2] as number);
+    w += (a[i + 3] as number) * (b[i + 3] as number);
+  }
+  for (; i < n; i++) s += (a[i] as number) * (b[i] as number);
+  return s + t + u + w;
+}
+
+/** Adds a multiple of a vector. */
+function add(to: Float64Array, vector: Float32Array | Float64Array, times: number): void {
   for (let j = 0; j < to.length; j++) to[j] = (to[j] as number) + (vector[j] as number) * times;
 }
 

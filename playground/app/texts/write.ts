@@ -79,6 +79,16 @@ function numbers({ data, cols }: Vectors, i: number): string {
 
 /** The shortest decimal that reads back as the same float32; nine digits always do. */
 export function shortest(value: number): string {
+  const size = Math.abs(value);
+  // toPrecision and Number take several times as long, and most numbers of a vector are such.
+  if (size >= 1e-4 && size < 1) {
+    let power = size >= 0.1 ? 1e7 : size >= 0.01 ? 1e8 : size >= 0.001 ? 1e9 : 1e10;
+    for (let digits = 7; digits <= 9; digits++, power *= 10) {
+      // Exact: both sides of the division are, and it is rounded as a decimal is when it is read.
+      const decimal = Math.round(value * power) / power;
+      if (Math.fround(decimal) === value) return String(decimal);
+    }
+  }
   for (let digits = 7; digits < 9; digits++) {
     const decimal = Number(value.toPrecision(digits));
     if (Math.fround(decimal) === value) return String(decimal);

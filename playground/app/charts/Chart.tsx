@@ -11,8 +11,6 @@ interface Props {
   onPick?: ((index: number, series: number) => void) | undefined;
 }
 
-const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-
 /** The screen's pixels per CSS pixel; it changes with zoom, and where a window moves to another screen. */
 function useDensity(): number {
   const [density, setDensity] = useState(window.devicePixelRatio);
@@ -40,7 +38,7 @@ export function Chart({ label, option, height, onPick }: Props) {
       const element = frame.current;
       if (gone || !element) return;
       const mine = init(element, null, { renderer: "canvas", devicePixelRatio: density });
-      mine.setOption({ animation: !still(), ...latest.current.option });
+      mine.setOption(latest.current.option);
       mine.on("click", (e) => latest.current.onPick?.(e.dataIndex as number, e.seriesIndex as number));
       watch = new ResizeObserver(() => mine.resize());
       watch.observe(element);
@@ -55,7 +53,7 @@ export function Chart({ label, option, height, onPick }: Props) {
   }, [density]);
 
   useEffect(() => {
-    chart.current?.setOption({ animation: !still(), ...option }, { notMerge: true });
+    chart.current?.setOption(option, { notMerge: true });
   }, [option]);
 
   return <div ref={frame} class="canvas" role="img" aria-label={label} style={{ height: `${height}px` }} />;

@@ -3,7 +3,7 @@ import { fixed, language } from "../i18n/language";
 import { DataTable } from "../parts/DataTable";
 import { Chart } from "./Chart";
 import { type Colours, colours } from "./colours";
-import { font, tooltip } from "./style";
+import { animation, font, tooltip } from "./style";
 import { plain, short, wrap } from "./text";
 import { words } from "./words";
 
@@ -62,6 +62,7 @@ export function Heatmap({ title, labels, matrix, n, order, digits = 3, min, max 
   );
 }
 
+/** In CSS pixels. */
 const heightOf = (n: number) => Math.min(560, Math.max(200, n * 26 + 70));
 
 function Pair({ of: [i, j], labels }: { of: [number, number]; labels: string[] }) {
@@ -113,31 +114,33 @@ function picture({ labels, matrix, n, shown, digits, low, high, c }: Drawing) {
       return inside ? { value: [x, y, value], label: label(value) } : [x, y, value];
     }),
   );
-  const axis = { type: "category", axisTick: { show: false }, axisLine: { show: false }, splitArea: { show: false } };
-  const numbers = shown.map((i) => `${i + 1}`);
   const ink = { color: c.muted, fontFamily: font(), fontSize: 12 };
-  return {
-    grid: { left: small ? 148 : 44, right: 8, top: 8, bottom: 64 },
-    xAxis: { ...axis, data: numbers, axisLabel: { ...ink, hideOverlap: true } },
+  const every = small ? 0 : Math.ceil(shown.length / 20) - 1;
+  const axis = { type: "category", axisTick: { show: false }, axisLine: { show: false }, axisLabel: { ...ink, interval: every } };
+  const numbers = shown.map((i) => `${i + 1}`);
+  const beside = (width: number) => ({ ...ink, interval: every, width, margin: width + 6, align: "left", overflow: "truncate" });
+  const baseOption = {
+    animation: animation(),
+    grid: { left: small ? 150 : 44, right: 8, top: 8, bottom: 64 },
+    xAxis: { ...axis, data: numbers },
     yAxis: {
       ...axis,
       inverse: true,
       data: small ? shown.map((i) => `${i + 1}  ${short(labels[i] ?? "", 60)}`) : numbers,
-      axisLabel: { ...ink, hideOverlap: true, width: small ? 136 : 36, overflow: "truncate" },
+      axisLabel: beside(small ? 140 : 34),
     },
     visualMap: {
       type: "continuous",
       min: low,
       max: high,
       dimension: 2,
-      calculable: true,
+      text: [fixed(high, 2), fixed(low, 2)],
       orient: "horizontal",
       left: "center",
       bottom: 0,
       itemWidth: 12,
       itemHeight: 140,
       textStyle: ink,
-      formatter: (value: number) => fixed(value, 2),
       inRange: { color: c.scale },
     },
     tooltip: tooltip(({ value }) => {
@@ -149,12 +152,16 @@ function picture({ labels, matrix, n, shown, digits, low, high, c }: Drawing) {
       {
         type: "heatmap",
         data,
+        progressive: 5000,
         label: { show: inside, fontFamily: font(), fontSize: 11, formatter: (m: { value: number[] }) => fixed(m.value[2] ?? 0, 2) },
         itemStyle: { borderWidth: small ? 1 : 0, borderColor: c.surface },
+        labelLayout: { hideOverlap: true },
         emphasis: { itemStyle: { borderColor: c.text, borderWidth: 1 } },
       },
     ],
   };
+  const narrow = { query: { maxWidth: 420 }, option: { grid: { left: small ? 86 : 44 }, yAxis: { axisLabel: beside(small ? 76 : 34) } } };
+  return { baseOption, media: [narrow] };
 }
 
 /** Whether the scale is so light at a value that dark letters read best on it. */

@@ -3,7 +3,7 @@ import { fixed, language } from "../i18n/language";
 import { DataTable } from "../parts/DataTable";
 import { Chart } from "./Chart";
 import { type Colours, colours } from "./colours";
-import { font, tooltip } from "./style";
+import { animation, font, tooltip } from "./style";
 import { plain, short, wrap } from "./text";
 import { words } from "./words";
 
@@ -137,6 +137,7 @@ function picture({ series, points, labels, axes, chosen, c }: Drawing) {
           },
         ];
   return {
+    animation: animation(),
     grid: { left: 56, right: 16, top: series.length > 1 ? 36 : 12, bottom: 48 },
     legend: series.length > 1 ? { top: 0, textStyle: ink, data: series.map((s) => s.name) } : undefined,
     xAxis: { ...axis(axes[0]), nameGap: 28 },

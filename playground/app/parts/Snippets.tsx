@@ -48,6 +48,7 @@ export function Snippets({ path, body }: Props) {
           id={`${prefix}-panel-${l}`}
           aria-labelledby={`${prefix}-tab-${l}`}
           hidden={l !== language}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
           tabIndex={0}
           class="code"
         >

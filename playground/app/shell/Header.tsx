@@ -44,7 +44,8 @@ function Key() {
   const w = words.value;
   const shown = useSignal(false);
   return (
-    <div class="key">
+    // In a form, as browsers want password fields to be. There is nothing to submit.
+    <form class="key" autocomplete="off" onSubmit={(e) => e.preventDefault()}>
       <label for="key">{w.key}</label>
       <div class="row">
         <input
@@ -69,6 +70,6 @@ function Key() {
         </button>
       </div>
       <small id="key-hint">{w.keyHint}</small>
-    </div>
+    </form>
   );
 }

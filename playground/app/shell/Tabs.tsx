@@ -1,3 +1,4 @@
+import { useEffect } from "preact/hooks";
 import { TabList } from "../parts/TabList";
 import { words } from "./words";
 
@@ -9,8 +10,11 @@ interface Props {
   open: (tab: Tab) => void;
 }
 
-/** The page's tabs. */
+/** The page's tabs. On narrow screens they scroll sideways, and the current one is kept in sight. */
 export function Tabs({ order, current, open }: Props) {
+  useEffect(() => {
+    document.getElementById(`tab-${current}`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [current]);
   return (
     <nav class="tabs">
       <TabList label={words.value.tabs} tabs={order} name={(tab) => words.value[tab]} current={current} open={open} />

@@ -1,0 +1,58 @@
+import { milliseconds, number } from "../../i18n/language";
+import { DataTable, type Row } from "../../parts/DataTable";
+import type { Side } from "./compare";
+import { words } from "./words";
+import "./compare.css";
+
+/** What each model needed for the texts, so many of them. */
+export function Costs({ sides, texts }: { sides: Side[]; texts: number }) {
+  const w = words.value;
+  const columns = [
+    { key: "model", name: w.model, sortable: true },
+    { key: "dimensions", name: w.dimensions, numeric: true, sortable: true },
+    { key: "took", name: w.latency, numeric: true, sortable: true },
+    { key: "perText", name: w.perText, numeric: true },
+    { key: "tokenize", name: w.tokenize, numeric: true, sortable: true },
+    { key: "queue", name: w.queue, numeric: true, sortable: true },
+    { key: "run", name: w.inference, numeric: true, sortable: true },
+    { key: "tokens", name: w.tokens, numeric: true, sortable: true },
+    { key: "truncated", name: w.truncated, numeric: true, sortable: true },
+    { key: "backend", name: w.backend, sortable: true },
+  ];
+  return (
+    <section class="card">
+      <h2>{w.costs}</h2>
+      <DataTable caption={w.costsHint} columns={columns} rows={sides.map((side) => rowOf(side, texts))} />
+    </section>
+  );
+}
+
+function rowOf({ model, batch }: Side, texts: number): Row {
+  const { none } = words.value;
+  const { cols, took, timing, tokens, truncated, backend } = batch;
+  const time = (ms: number | undefined) => (ms === undefined ? none : milliseconds(ms));
+  return {
+    model: <span class="compare-name">{model}</span>,
+    dimensions: number(cols),
+    took: milliseconds(took),
+    perText: milliseconds(took / texts),
+    tokenize: time(timing.tokenize),
+    queue: time(timing.queue),
+    run: time(timing.run),
+    tokens: number(tokens),
+    truncated: number(truncated),
+    backend: backend ? <span class="badge">{backend}</span> : none,
+    // A time that the server did not tell is sorted below all.
+    sortBy: {
+      model,
+      backend,
+      dimensions: cols,
+      took,
+      tokenize: timing.tokenize ?? -1,
+      queue: timing.queue ?? -1,
+      run: timing.run ?? -1,
+      tokens,
+      truncated,
+    },
+  };
+}

@@ -1,0 +1,19 @@
+import { ranks } from "../../math/rank";
+import { shortest, tableCSV } from "../../texts/write";
+import type { Side } from "./compare";
+import { upper } from "./ranks";
+
+/** All pairs of the texts as CSV, with the cosine and the rank by each model; rank 1 is the most similar pair. */
+export function pairsCSV(texts: string[], sides: Side[]): string {
+  const header = ["text_1", "text_2", ...sides.flatMap(({ model }) => [`cosine ${model}`, `rank ${model}`])];
+  const columns = sides.map(({ similarity }) => upper(similarity, texts.length)).map((cosines) => ({ cosines, places: ranks(cosines) }));
+  const rows: (string | number)[][] = [];
+  texts.forEach((first, i) => {
+    for (const second of texts.slice(i + 1)) {
+      const at = rows.length;
+      const cells = columns.flatMap(({ cosines, places }) => [Number(shortest(cosines[at] as number)), places[at] as number]);
+      rows.push([first, second, ...cells]);
+    }
+  });
+  return tableCSV(header, rows);
+}

@@ -1,0 +1,112 @@
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { gain, span } from "./moves";
+import { type Entry, Order } from "./Order";
+import type { Found, Reranked } from "./retrieval";
+import { Shift } from "./Shift";
+import { words } from "./words";
+
+/** So many of each list are shown at first, and so many more each time that more are asked for. */
+const page = 50;
+
+interface Props {
+  found: Found;
+  /** null: there is no reranker's order, or not yet. */
+  reranked: Reranked | null;
+}
+
+/** The order of retrieval and the reranker's order, side by side. */
+export function Orders({ found, reranked }: Props) {
+  const w = words.value;
+  const before = useBefore(found, reranked);
+  const after = useAfter(found, reranked);
+  const total = before.length;
+  const shown = useSignal(page);
+  const marked = useSignal<number | null>(null);
+  const frame = useRef<HTMLDivElement>(null);
+  // The list whose entry gets the focus once it is drawn.
+  const wanted = useRef<number | null>(null);
+  const find = (document: number, list: Entry[], at: number) => {
+    const place = list.findIndex((entry) => entry.document === document);
+    shown.value = Math.max(shown.value, Math.ceil((place + 1) / page) * page);
+    marked.value = document;
+    wanted.current = at;
+  };
+  useEffect(() => {
+    if (wanted.current === null) return;
+    const list = frame.current?.querySelectorAll("ol")[wanted.current];
+    list?.querySelector<HTMLElement>(`[data-document="${marked.value}"]`)?.focus();
+    wanted.current = null;
+  });
+  const common = { shown: shown.value, marked: marked.value };
+  const { embedder, reranker } = found.asked;
+  return (
+    <div class="orders stack" ref={frame}>
+      <div class="columns two">
+        <Order
+          {...common}
+          title={w.retrieved}
+          about={[embedder, w.scores("cosine")]}
+          entries={before}
+          span={span(before.map(scoreOf), "cosine")}
+          find={reranked ? (document) => find(document, after, 1) : undefined}
+        />
+        {reranked && (
+          <Order
+            {...common}
+            title={w.reranked}
+            about={[reranker, ...(reranked.kind ? [w.scores(reranked.kind)] : [])]}
+            entries={after}
+            span={span(after.map(scoreOf), reranked.kind)}
+            find={(document) => find(document, before, 0)}
+          />
+        )}
+      </div>
+      {total > shown.value && (
+        <div class="row">
+          <button
+            type="button"
+            onClick={() => {
+              shown.value += page;
+            }}
+          >
+            {w.more(Math.min(page, total - shown.value))}
+          </button>
+          <small role="status">{w.shown(shown.value, total)}</small>
+        </div>
+      )}
+    </div>
+  );
+}
+
+const scoreOf = (entry: Entry) => entry.score;
+
+function useBefore({ asked, hits }: Found, reranked: Reranked | null): Entry[] {
+  const w = words.value;
+  return useMemo(() => {
+    const places = new Map(reranked?.moves.map((m) => [m.document, m.after]));
+    return hits.map(({ index, score }) => {
+      const place = places.get(index);
+      return { document: index, text: asked.documents[index] ?? "", score, note: place && <span>{w.becomes(place)}</span> };
+    });
+  }, [asked, hits, reranked, w]);
+}
+
+function useAfter({ asked }: Found, reranked: Reranked | null): Entry[] {
+  const w = words.value;
+  return useMemo(
+    () =>
+      (reranked?.moves ?? []).map((m) => ({
+        document: m.document,
+        text: asked.documents[m.document] ?? "",
+        score: m.score,
+        note: (
+          <>
+            <Shift gain={gain(m)} />
+            {gain(m) !== 0 && <span>{w.was(m.before)}</span>}
+          </>
+        ),
+      })),
+    [asked, reranked, w],
+  );
+}

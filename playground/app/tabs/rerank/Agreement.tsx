@@ -1,6 +1,6 @@
 import { fixed } from "../../i18n/language";
 import { Facts } from "../../parts/Facts";
-import { agree } from "./agree";
+import { agree, type Agreement as Found } from "./agree";
 import type { Results } from "./ranking";
 import { words } from "./words";
 
@@ -16,10 +16,6 @@ export function Agreement({ a, b, asked }: Props) {
   const w = words.value;
   const found = agree(a, b);
   const value = (n: number) => (Number.isNaN(n) ? w.undefinedValue : fixed(n, 3));
-  const why = () => {
-    if (found.common < 2) return w.tooFew;
-    return Number.isNaN(found.spearman) ? w.constant : w.meaning;
-  };
   return (
     <section class="card">
       <h2>{w.agreement}</h2>
@@ -27,12 +23,22 @@ export function Agreement({ a, b, asked }: Props) {
         facts={[
           [w.spearman, value(found.spearman)],
           [w.kendall, value(found.kendall)],
-          [w.inBoth, w.returnedOf(found.common, found.of)],
+          [w.inBoth, w.of(found.common, found.of)],
         ]}
       />
       <p>
-        {why()} {found.common === asked ? w.overAll : w.overCommon}
+        {meaning(found)} {found.common === asked ? w.overAll : w.overCommon}
       </p>
     </section>
   );
+}
+
+/** Up to so many documents, chance alone often makes for strong correlations. */
+const few = 4;
+
+function meaning({ common, spearman }: Found): string {
+  const w = words.value;
+  if (common < 2) return w.tooFew;
+  if (Number.isNaN(spearman)) return w.constant;
+  return common <= few ? `${w.meaning} ${w.few}` : w.meaning;
 }

@@ -37,24 +37,26 @@ export function DocumentsInput({ value, separation, count, onChange, onSeparatio
     }
   };
   return (
-    <div class="field">
-      <label for={id}>{w.documents}</label>
-      <textarea id={id} rows={9} value={value} spellcheck={false} onInput={(e) => onChange(e.currentTarget.value)} />
-      <div class="row">
-        <label class="file">
-          {w.file}
-          <input
-            type="file"
-            accept=".txt,.csv,.tsv,.jsonl,.ndjson,text/plain,text/csv"
-            onChange={(e) => {
-              const input = e.currentTarget;
-              load(input.files?.[0]).finally(() => {
-                input.value = "";
-              });
-            }}
-          />
-        </label>
-        <small>{w.count(count)}</small>
+    <div class="stack">
+      <div class="field">
+        <label for={id}>{w.documents}</label>
+        <textarea id={id} rows={9} value={value} spellcheck={false} onInput={(e) => onChange(e.currentTarget.value)} />
+        <div class="row">
+          <label class="file">
+            {w.file}
+            <input
+              type="file"
+              accept=".txt,.csv,.tsv,.jsonl,.ndjson,text/plain,text/csv"
+              onChange={(e) => {
+                const input = e.currentTarget;
+                load(input.files?.[0]).finally(() => {
+                  input.value = "";
+                });
+              }}
+            />
+          </label>
+          <small>{w.count(count)}</small>
+        </div>
       </div>
       <fieldset class="choices">
         <legend>{w.separation}</legend>
@@ -65,7 +67,7 @@ export function DocumentsInput({ value, separation, count, onChange, onSeparatio
           </label>
         ))}
       </fieldset>
-      <small role="status">{switched.value && w.switched}</small>
+      <div role="status">{switched.value && <p class="notice">{w.switched}</p>}</div>
       <Problem error={problem.value} />
     </div>
   );

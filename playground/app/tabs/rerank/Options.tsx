@@ -25,7 +25,7 @@ export function Options({ form }: { form: Form }) {
             form.topN.value = to;
           }}
         />
-        <div class="field">
+        <div>
           <Check
             label={w.raw}
             checked={form.rawScores.value}
@@ -66,14 +66,16 @@ function Rerankers({ form }: { form: Form }) {
           />
         )}
       </div>
-      <Check
-        label={w.compare}
-        checked={two}
-        onChange={(to) => {
-          form.two.value = to;
-        }}
-      />
-      {two && <small>{w.inTurn}</small>}
+      <div>
+        <Check
+          label={w.compare}
+          checked={two}
+          onChange={(to) => {
+            form.two.value = to;
+          }}
+        />
+        {two && <small>{w.inTurn}</small>}
+      </div>
     </>
   );
 }

@@ -25,17 +25,14 @@ export function Ranking({ outcome, name, ...rest }: Props) {
   const id = useId();
   const w = words.value;
   const { state, model } = outcome;
-  const told = () => {
-    if (state === "answered") return w.done(outcome.answer.data.results.length, model);
-    return state === "failed" ? w.failed(model) : w[state];
-  };
   return (
     <section class="card" aria-labelledby={id} aria-busy={state === "asked" || state === "waiting"}>
       <h2 id={id} class="text">
         {name}: {model}
       </h2>
       <p role="status" class="muted">
-        {told()}
+        <span class="visually-hidden">{model}: </span>
+        {state === "answered" ? w.done(outcome.answer.data.results.length, rest.documents.length) : w[state]}
       </p>
       {state === "failed" && <Problem error={outcome.error} />}
       {state === "answered" && <Answered model={model} answer={outcome.answer} {...rest} />}
@@ -49,7 +46,7 @@ function Answered({ model, answer, documents, rawScores, scale, other }: Answere
   const rows = rowsOf(answer.data.results, documents, other?.results);
   return (
     <>
-      <Facts facts={factsOf(model, answer, documents.length)} />
+      <Facts facts={factsOf(model, answer)} />
       <RankedList label={words.value.list(model)} rows={rows} scale={scale} other={other?.name} />
       <small>{notes(rows, scale, rawScores && answer.data.meta?.score_kind === "cosine").join(" ")}</small>
     </>
@@ -66,7 +63,7 @@ function notes(rows: Row[], { min, max }: Scale, rawCosine: boolean): string[] {
   return all;
 }
 
-function factsOf(model: string, answer: Answer<Ranked>, asked: number): [string, string | undefined][] {
+function factsOf(model: string, answer: Answer<Ranked>): [string, string | undefined][] {
   const w = words.value;
   const { data, timing, took } = answer;
   const time = (ms: number | undefined) => (ms === undefined ? undefined : milliseconds(ms));
@@ -78,7 +75,6 @@ function factsOf(model: string, answer: Answer<Ranked>, asked: number): [string,
     [w.queue, time(timing.queue)],
     [w.run, time(timing.run)],
     [w.tokens, data.usage && number(data.usage.total_tokens)],
-    [w.returned, w.returnedOf(data.results.length, asked)],
     [w.truncated, answer.truncated ? number(answer.truncated) : undefined],
     [w.backend, answer.backend || undefined],
   ];

@@ -140,7 +140,8 @@ function picture({ series, points, labels, axes, chosen, c }: Drawing) {
     animation: animation(),
     grid: { left: 56, right: 16, top: series.length > 1 ? 36 : 12, bottom: 48 },
     legend: series.length > 1 ? { top: 0, textStyle: ink, data: series.map((s) => s.name) } : undefined,
-    xAxis: { ...axis(axes[0]), nameGap: 28 },
+    // Texts beside the points need room at the right.
+    xAxis: { ...axis(axes[0]), nameGap: 28, boundaryGap: few ? ["4%", "20%"] : [0, 0] },
     yAxis: { ...axis(axes[1]), nameGap: 40 },
     dataZoom: [
       { type: "inside", xAxisIndex: 0, zoomOnMouseWheel: "ctrl", filterMode: "none" },

@@ -1,7 +1,7 @@
 // Long inputs are shortened, so that a call can be read; what stays is a call that runs.
 
 /** So many items of a list, and so many characters of a text, are kept. */
-export const most = { items: 8, characters: 400 };
+export const most = { items: 16, characters: 400 };
 
 export interface Shortened {
   body: unknown;

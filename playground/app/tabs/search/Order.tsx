@@ -21,7 +21,7 @@ interface Props {
   span: [min: number, max: number];
   /** How many are shown. */
   shown: number;
-  marked: number | null;
+  marked?: number | undefined;
   /** Finds a document in the other list; undefined: there is none. */
   find?: ((document: number) => void) | undefined;
 }

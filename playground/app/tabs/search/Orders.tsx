@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { gain, span } from "./moves";
 import { type Entry, Order } from "./Order";
 import type { Found, Reranked } from "./retrieval";
@@ -15,6 +15,12 @@ interface Props {
   reranked: Reranked | null;
 }
 
+/** A document that was looked for, and the list that it was looked for in. */
+interface Mark {
+  document: number;
+  list: 0 | 1;
+}
+
 /** The order of retrieval and the reranker's order, side by side. */
 export function Orders({ found, reranked }: Props) {
   const w = words.value;
@@ -22,23 +28,21 @@ export function Orders({ found, reranked }: Props) {
   const after = useAfter(found, reranked);
   const total = before.length;
   const shown = useSignal(page);
-  const marked = useSignal<number | null>(null);
+  const marked = useSignal<Mark | null>(null);
   const frame = useRef<HTMLDivElement>(null);
-  // The list whose entry gets the focus once it is drawn.
-  const wanted = useRef<number | null>(null);
-  const find = (document: number, list: Entry[], at: number) => {
-    const place = list.findIndex((entry) => entry.document === document);
+  const mark = marked.value;
+  const find = (document: number, entries: Entry[], list: 0 | 1) => {
+    const place = entries.findIndex((entry) => entry.document === document);
     shown.value = Math.max(shown.value, Math.ceil((place + 1) / page) * page);
-    marked.value = document;
-    wanted.current = at;
+    marked.value = { document, list };
   };
-  useEffect(() => {
-    if (wanted.current === null) return;
-    const list = frame.current?.querySelectorAll("ol")[wanted.current];
-    list?.querySelector<HTMLElement>(`[data-document="${marked.value}"]`)?.focus();
-    wanted.current = null;
-  });
-  const common = { shown: shown.value, marked: marked.value };
+  // The entry is there once it is drawn.
+  useLayoutEffect(() => {
+    if (!mark) return;
+    const list = frame.current?.querySelectorAll("ol")[mark.list];
+    list?.querySelector<HTMLElement>(`[data-document="${mark.document}"]`)?.focus();
+  }, [mark]);
+  const common = { shown: shown.value, marked: mark?.document };
   const { embedder, reranker } = found.asked;
   return (
     <div class="orders stack" ref={frame}>

@@ -19,14 +19,14 @@ export function DocumentsInput({ value, separation, count, onChange, onSeparatio
   const w = words.value;
   const problem = useSignal<unknown>(null);
   const switched = useSignal(false);
-  const choose = (to: Separation) => {
+  // What was said of a file is of no interest once something else was done.
+  const forget = () => {
+    problem.value = null;
     switched.value = false;
-    onSeparation(to);
   };
   const load = async (file: File | undefined) => {
     if (!file) return;
-    problem.value = null;
-    switched.value = false;
+    forget();
     try {
       const read = await readDocuments(file, separation);
       switched.value = read.separation !== separation;
@@ -40,7 +40,16 @@ export function DocumentsInput({ value, separation, count, onChange, onSeparatio
     <div class="stack">
       <div class="field">
         <label for={id}>{w.documents}</label>
-        <textarea id={id} rows={9} value={value} spellcheck={false} onInput={(e) => onChange(e.currentTarget.value)} />
+        <textarea
+          id={id}
+          rows={9}
+          value={value}
+          spellcheck={false}
+          onInput={(e) => {
+            forget();
+            onChange(e.currentTarget.value);
+          }}
+        />
         <div class="row">
           <label class="file">
             {w.file}
@@ -62,7 +71,15 @@ export function DocumentsInput({ value, separation, count, onChange, onSeparatio
         <legend>{w.separation}</legend>
         {(["line", "blank"] as const).map((one) => (
           <label key={one} class="check">
-            <input type="radio" name={`${id}-separation`} checked={separation === one} onChange={() => choose(one)} />
+            <input
+              type="radio"
+              name={`${id}-separation`}
+              checked={separation === one}
+              onChange={() => {
+                forget();
+                onSeparation(one);
+              }}
+            />
             <span>{w[one]}</span>
           </label>
         ))}

@@ -185,6 +185,16 @@ test("a file with documents of several lines switches to blank lines, and says s
   expect(screen.getByText("2 documents")).toBeTruthy();
 });
 
+test("a file that cannot be read is told until something is written", async () => {
+  render(<Rerank />);
+  const file = new File(['"one"\n{oops\n'], "texts.jsonl");
+  fireEvent.change(screen.getByLabelText("From a file (txt, csv, jsonl)"), { target: { files: [file] } });
+  expect((await screen.findByRole("alert")).textContent).toContain("2");
+  expect(field("Documents").value).toContain("Standard delivery");
+  write("Documents", "one");
+  await waitFor(() => expect(screen.queryByRole("alert")).toBeNull());
+});
+
 test("nothing can be run without a query or documents, and the page says why", () => {
   render(<Rerank />);
   const button = screen.getByRole<HTMLButtonElement>("button", { name: "Rerank" });

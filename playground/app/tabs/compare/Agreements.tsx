@@ -25,7 +25,8 @@ export function Agreements({ agreements }: { agreements: Agreement[] }) {
   return (
     <section class="card">
       <h2>{w.agreement}</h2>
-      <DataTable caption={w.agreementHint} columns={columns} rows={rows} />
+      <p class="muted">{w.agreementHint}</p>
+      <DataTable caption={w.agreementTable} columns={columns} rows={rows} />
       {gaps && <small>{w.undefinedHint}</small>}
     </section>
   );

@@ -22,7 +22,8 @@ export function Costs({ sides, texts }: { sides: Side[]; texts: number }) {
   return (
     <section class="card">
       <h2>{w.costs}</h2>
-      <DataTable caption={w.costsHint} columns={columns} rows={sides.map((side) => rowOf(side, texts))} />
+      <p class="muted">{w.costsHint}</p>
+      <DataTable caption={w.costsTable} columns={columns} rows={sides.map((side) => rowOf(side, texts))} />
     </section>
   );
 }

@@ -51,11 +51,8 @@ export function Disagreements({ texts, sides, agreements }: Props) {
           </select>
         </Field>
       )}
-      <DataTable
-        caption={w.disagreementsHint(a, b, pairsOf(texts.length))}
-        columns={columns}
-        rows={shown.disagreements.map((of) => rowOf(of, texts))}
-      />
+      <p class="muted text">{w.disagreementsHint(a, b, pairsOf(texts.length))}</p>
+      <DataTable caption={w.disagreementsTable} columns={columns} rows={shown.disagreements.map((of) => rowOf(of, texts))} />
       <div class="row">
         <Download name="comparison.csv" type="text/csv" content={() => pairsCSV(texts, sides)}>
           {w.csv}

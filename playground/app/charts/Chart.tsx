@@ -1,5 +1,6 @@
 import type { EChartsCoreOption, EChartsType } from "echarts/core";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Problem } from "../parts/Problem";
 
 interface Props {
   /** What the chart shows, in words; a table or text beside it tells the rest. */
@@ -30,11 +31,12 @@ export function Chart({ label, option, height, onPick }: Props) {
   const latest = useRef({ option, onPick });
   latest.current = { option, onPick };
   const density = useDensity();
+  const [problem, setProblem] = useState<unknown>(null);
 
   useEffect(() => {
     let gone = false;
     let watch: ResizeObserver | undefined;
-    import("./echarts").then(({ init }) => {
+    const draw = ({ init }: typeof import("./echarts")) => {
       const element = frame.current;
       if (gone || !element) return;
       const mine = init(element, null, { renderer: "canvas", devicePixelRatio: density });
@@ -43,7 +45,8 @@ export function Chart({ label, option, height, onPick }: Props) {
       watch = new ResizeObserver(() => mine.resize());
       watch.observe(element);
       chart.current = mine;
-    });
+    };
+    import("./echarts").then(draw).catch(setProblem);
     return () => {
       gone = true;
       watch?.disconnect();
@@ -56,5 +59,10 @@ export function Chart({ label, option, height, onPick }: Props) {
     chart.current?.setOption(option, { notMerge: true });
   }, [option]);
 
-  return <div ref={frame} class="canvas" role="img" aria-label={label} style={{ height: `${height}px` }} />;
+  return (
+    <>
+      <div ref={frame} class="canvas" role="img" aria-label={label} style={{ height: `${height}px` }} />
+      <Problem error={problem} />
+    </>
+  );
 }

@@ -33,7 +33,7 @@ export function Heatmap({ title, labels, matrix, n, order, digits = 3, min, max 
   const w = words.value;
   const shown = useMemo(() => (order ?? Array.from({ length: n }, (_, i) => i)).slice(0, most), [order, n]);
   const found = useMemo(() => extremes(matrix, n, shown), [matrix, n, shown]);
-  const low = min ?? Math.floor(Math.min(found.low, 1) * 10) / 10;
+  const low = (min ?? found.most) ? Math.floor(found.low * 10) / 10 : 0;
   const high = max ?? Math.max(1, found.high);
   const c = colours.value;
   const tongue = language.value;

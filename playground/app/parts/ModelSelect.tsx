@@ -2,7 +2,7 @@ import { useComputed, useSignalEffect } from "@preact/signals";
 import { useId } from "preact/hooks";
 import { can } from "../api/calls";
 import type { Task } from "../api/types";
-import { models, modelsError } from "../shell/models";
+import { models, modelsError, refreshModels, unknown } from "../shell/models";
 import { Problem } from "./Problem";
 import { words } from "./words";
 
@@ -37,7 +37,16 @@ export function ModelSelect({ task, value, onChange, label, preset = 0 }: Props)
           </option>
         ))}
       </select>
-      {modelsError.value ? <Problem error={modelsError.value} /> : usable.value.length === 0 && <small>{w.noModels}</small>}
+      {modelsError.value ? (
+        <>
+          <Problem error={modelsError.value} />
+          <button type="button" class="again" onClick={refreshModels}>
+            {w.again}
+          </button>
+        </>
+      ) : (
+        usable.value.length === 0 && models.value !== unknown && <small>{w.noModels}</small>
+      )}
     </div>
   );
 }

@@ -26,10 +26,16 @@ export function TextsInput({ label, value, onChange, rows = 8 }: Props) {
       problem.value = reason;
     }
   };
+  const drop = (e: DragEvent) => {
+    const file = e.dataTransfer?.files[0];
+    if (!file) return;
+    e.preventDefault();
+    load(file);
+  };
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      <textarea id={id} rows={rows} value={value} spellcheck={false} onInput={(e) => onChange(e.currentTarget.value)} />
+      <textarea id={id} rows={rows} value={value} spellcheck={false} onInput={(e) => onChange(e.currentTarget.value)} onDrop={drop} />
       <div class="row">
         <label class="file">
           {w.file}

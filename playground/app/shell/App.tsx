@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { Compare } from "../tabs/compare/Compare";
 import { Embed } from "../tabs/embed/Embed";
@@ -16,6 +16,10 @@ const named = () => order.find((tab) => `#${tab}` === location.hash);
 const current = signal<Tab>(named() ?? "embed");
 window.addEventListener("hashchange", () => {
   current.value = named() ?? current.value;
+});
+
+effect(() => {
+  document.title = `${words.value[current.value]} – ${words.value.title}`;
 });
 
 function open(tab: Tab) {

@@ -149,6 +149,10 @@ async function fromCSV(content: string): Promise<string[]> {
   return texts.all;
 }
 
+/** The one that cuts the first rows into equally many cells; blank lines say nothing of it. */
+const delimiterOf = (content: string): string =>
+  Papa.parse(content, { preview: 10, skipEmptyLines: "greedy", delimitersToGuess: [",", ";", "\t"] }).meta.delimiter;
+
 /** The column that holds the most characters, the first of several. */
 function fullest(rows: Row[]): number {
   const characters = (rows[0]?.cells ?? []).map(() => 0);
@@ -165,10 +169,12 @@ function rowsOf(content: string): Promise<Row[]> {
   const rows: Row[] = [];
   let line = 1;
   let cursor = 0;
+  // After a pause papaparse counts characters from there.
+  let resumed = 0;
+  let parsed = 0;
   return new Promise((resolve, reject) => {
-    let parsed = 0;
     Papa.parse<string[]>(content, {
-      delimitersToGuess: [",", ";", "\t"],
+      delimiter: delimiterOf(content),
       step: ({ data: cells, errors, meta }, parser) => {
         try {
           if (errors.some((e) => e.type === "Quotes")) throw new Error(words.value.quotes(number(line)));
@@ -178,9 +184,10 @@ function rowsOf(content: string): Promise<Row[]> {
           parser.abort();
           return;
         }
-        line += breaks(content, cursor, meta.cursor);
-        cursor = meta.cursor;
+        line += breaks(content, cursor, resumed + meta.cursor);
+        cursor = resumed + meta.cursor;
         if (++parsed % rowsPerPause === 0) {
+          resumed = cursor;
           parser.pause();
           breath().then(() => parser.resume());
         }

@@ -73,25 +73,25 @@ function bound(texts: string[], { rows, cols }: Vectors): void {
 /** Row i, with commas between its numbers. */
 function numbers({ data, cols }: Vectors, i: number): string {
   const row: string[] = [];
-  for (let at = i * cols; at < (i + 1) * cols; at++) row.push(shortest(data[at] as number));
+  for (let at = i * cols; at < (i + 1) * cols; at++) row.push(decimal(data[at] as number));
   return row.join(",");
 }
 
-/** The shortest decimal that reads back as the same float32; nine digits always do. */
-export function shortest(value: number): string {
+/** A short decimal that reads back as the same float32: of seven digits or, where it takes them, eight or nine. */
+export function decimal(value: number): string {
   const size = Math.abs(value);
   // toPrecision and Number take several times as long, and most numbers of a vector are such.
   if (size >= 1e-4 && size < 1) {
     let power = size >= 0.1 ? 1e7 : size >= 0.01 ? 1e8 : size >= 0.001 ? 1e9 : 1e10;
     for (let digits = 7; digits <= 9; digits++, power *= 10) {
       // Exact: both sides of the division are, and it is rounded as a decimal is when it is read.
-      const decimal = Math.round(value * power) / power;
-      if (Math.fround(decimal) === value) return String(decimal);
+      const short = Math.round(value * power) / power;
+      if (Math.fround(short) === value) return String(short);
     }
   }
   for (let digits = 7; digits < 9; digits++) {
-    const decimal = Number(value.toPrecision(digits));
-    if (Math.fround(decimal) === value) return String(decimal);
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return String(short);
   }
   return String(Number(value.toPrecision(9)));
 }

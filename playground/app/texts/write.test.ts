@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { Vectors } from "../api/calls";
 import { choose } from "../i18n/language";
 import { readTexts } from "./read";
-import { csvCell, decimal, tableCSV, toCSV, toJSON, toNPY } from "./write";
+import { csvCell, shortest, tableCSV, toCSV, toJSON, toNPY } from "./write";
 
 beforeEach(() => choose("en"));
 
@@ -24,7 +24,7 @@ function* floats(count: number): Generator<number> {
   }
 }
 
-describe("decimal", () => {
+describe("shortest", () => {
   it.each([
     [0, "0"],
     [1, "1"],
@@ -36,12 +36,12 @@ describe("decimal", () => {
     [0.99999994, "0.99999994"],
     [1e-45, "1.401298e-45"],
     [3.4028234663852886e38, "3.4028235e+38"],
-  ])("%d is %s", (value, want) => expect(decimal(Math.fround(value))).toBe(want));
+  ])("%d is %s", (value, want) => expect(shortest(Math.fround(value))).toBe(want));
 
   it("reads back as the same float32, with at most nine digits", () => {
     for (const value of floats(20_000)) {
       for (const float of [value, Math.fround(value % 1)]) {
-        const text = decimal(float);
+        const text = shortest(float);
         if (Math.fround(Number(text)) !== float) expect.fail(`${text} is not ${float}`);
         const digits = text
           .replace(/e.*$/, "")

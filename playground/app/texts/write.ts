@@ -73,12 +73,12 @@ function bound(texts: string[], { rows, cols }: Vectors): void {
 /** Row i, with commas between its numbers. */
 function numbers({ data, cols }: Vectors, i: number): string {
   const row: string[] = [];
-  for (let at = i * cols; at < (i + 1) * cols; at++) row.push(decimal(data[at] as number));
+  for (let at = i * cols; at < (i + 1) * cols; at++) row.push(shortest(data[at] as number));
   return row.join(",");
 }
 
 /** A short decimal that reads back as the same float32: of seven digits or, where it takes them, eight or nine. */
-export function decimal(value: number): string {
+export function shortest(value: number): string {
   const size = Math.abs(value);
   // toPrecision and Number take several times as long, and most numbers of a vector are such.
   if (size >= 1e-4 && size < 1) {

@@ -1,5 +1,5 @@
 import { ranks } from "../../math/rank";
-import { shortest, tableCSV } from "../../texts/write";
+import { tableCSV } from "../../texts/write";
 import type { Side } from "./compare";
 import { upper } from "./ranks";
 
@@ -11,9 +11,12 @@ export function pairsCSV(texts: string[], sides: Side[]): string {
   texts.forEach((first, i) => {
     for (const second of texts.slice(i + 1)) {
       const at = rows.length;
-      const cells = columns.flatMap(({ cosines, places }) => [Number(shortest(cosines[at] as number)), places[at] as number]);
+      const cells = columns.flatMap(({ cosines, places }) => [rounded(cosines[at] as number), places[at] as number]);
       rows.push([first, second, ...cells]);
     }
   });
   return tableCSV(header, rows);
 }
+
+/** Six digits after the point: what float32 holds of a cosine. */
+const rounded = (cosine: number) => Number(cosine.toFixed(6));

@@ -9,7 +9,7 @@ export const words = messages(
   {
     part: (from, to, what) => (from === to ? `${from}번째 텍스트: ${what}` : `${from}~${to}번째 텍스트: ${what}`),
     rows: (got, asked) => `텍스트 ${asked}개에 대해 서버가 벡터 ${got}개를 반환했습니다`,
-    dimensions: (got, before) => `벡터의 차원이 ${got}으로, 앞선 벡터의 차원 ${before}과 다릅니다`,
+    dimensions: (got, before) => `벡터의 차원(${got})이 앞선 벡터의 차원(${before})과 다릅니다`,
   },
   {
     part: (from, to, what) => (from === to ? `Текст ${from}: ${what}` : `Тексты ${from}–${to}: ${what}`),

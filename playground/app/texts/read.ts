@@ -10,8 +10,8 @@ export const mostBytes = 64 << 20;
 /** The names of the columns and fields that hold the texts, the first that there is. */
 const fields = ["text", "document", "content", "input"];
 
-/** After so many lines or rows the page may draw and answer. */
-const rowsPerPause = 2000;
+/** After so many characters the page may draw and answer. */
+const charactersPerPause = 1 << 18;
 
 /** The texts of a field: one a line, without blank ones. */
 export const lines = (value: string): string[] =>
@@ -123,11 +123,15 @@ function textOf(json: string, line: number): string {
 async function eachLine(content: string, take: (text: string, line: number) => void): Promise<void> {
   const end = /\r\n|\r|\n/g;
   let from = 0;
+  let paused = 0;
   for (let line = 1; from < content.length; line++) {
     const found = end.exec(content);
     take(content.slice(from, found?.index), line);
     from = found ? end.lastIndex : content.length;
-    if (line % rowsPerPause === 0) await breath();
+    if (from - paused >= charactersPerPause) {
+      await breath();
+      paused = from;
+    }
   }
 }
 
@@ -171,7 +175,6 @@ function rowsOf(content: string): Promise<Row[]> {
   let cursor = 0;
   // After a pause papaparse counts characters from there.
   let resumed = 0;
-  let parsed = 0;
   return new Promise((resolve, reject) => {
     Papa.parse<string[]>(content, {
       delimiter: delimiterOf(content),
@@ -186,7 +189,7 @@ function rowsOf(content: string): Promise<Row[]> {
         }
         line += breaks(content, cursor, resumed + meta.cursor);
         cursor = resumed + meta.cursor;
-        if (++parsed % rowsPerPause === 0) {
+        if (cursor - resumed >= charactersPerPause) {
           resumed = cursor;
           parser.pause();
           breath().then(() => parser.resume());

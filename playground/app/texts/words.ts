@@ -4,7 +4,7 @@ export const words = messages(
   {
     files:
       "Text files have one text a line. Of a CSV file, the column named text, document, content or input is read; without such a header, the column that holds the most characters. Of a JSON Lines file, strings or those fields are read.",
-    tooLarge: (size: string, most: string) => `The file has ${size} MiB; at most ${most} MiB can be read.`,
+    tooLarge: (size: string, most: string) => `The file is ${size} MiB in size; at most ${most} MiB can be read.`,
     tooMany: (line: string, most: string) => `Line ${line}: here the number of texts exceeds ${most}, the most that can be read.`,
     none: "The file holds no text.",
     encoding: (line: string) => `Line ${line}: the file is not UTF-8. Save it again with the encoding UTF-8.`,
@@ -16,7 +16,7 @@ export const words = messages(
     json: (line: string) => `Line ${line}: not valid JSON.`,
     field: (line: string) => `Line ${line}: expected a string, or an object with a string in the field text, document, content or input.`,
     huge: (size: string, most: string) =>
-      `The file would have about ${size} MiB; at most ${most} MiB can be written. Choose NPY, or fewer texts.`,
+      `The file would be about ${size} MiB in size; at most ${most} MiB can be written. Choose NPY, or fewer texts.`,
   },
   {
     files:

@@ -153,7 +153,7 @@ test("lists where two models disagree, with both values and ranks", async () => 
   };
   expect(widest()).toEqual(["<img src=x onerror=alert(1)>", "two", "0.985", "0.000", "1", "3", "2"]);
   expect(document.querySelector("img")).toBeNull();
-  await fireEvent.change(screen.getByLabelText("Models"), { target: { value: "1" } });
+  await fireEvent.change(screen.getByLabelText("Pair of models"), { target: { value: "1" } });
   await waitFor(() => expect(widest()).toEqual(["<img src=x onerror=alert(1)>", "two", "0.985", "0.985", "1", "1", "0"]));
   expect(screen.getByText(/between b \(A\) and d \(B\)/)).toBeTruthy();
 });

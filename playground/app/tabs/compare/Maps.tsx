@@ -46,7 +46,7 @@ export function Maps({ texts, sides }: Props) {
             ))}
           </select>
         </Field>
-        <Field label={w.colours} hint={ranked ? w.percentileHint : undefined}>
+        <Field label={w.colours}>
           <select
             value={colour.value}
             onChange={(e) => {
@@ -58,6 +58,7 @@ export function Maps({ texts, sides }: Props) {
           </select>
         </Field>
       </div>
+      {ranked && <p class="muted">{w.percentileHint}</p>}
       <div class="columns wide">
         {sides.map(({ model }, k) => (
           <Heatmap

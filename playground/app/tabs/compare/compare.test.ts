@@ -70,6 +70,8 @@ test("asks one model after another, one request at a time, and says how far it i
   });
   expect(most).toBe(1);
   expect(bodies.map((b) => `${b.model} ${b.input.length}`)).toEqual(["x 64", "x 64", "x 2", "y 64", "y 64", "y 2"]);
+  // Fetch sends Cache-Control: no-cache then, which has the server compute anew.
+  expect(bodies.every((b) => b.cache === "no-store")).toBe(true);
   expect(reports).toEqual([...reports].sort((a, b) => a - b));
   expect(reports[0]).toBe(0);
   expect(reports.at(-1)).toBe(260);

@@ -4,6 +4,8 @@ import { vi } from "vitest";
 export interface Body {
   model: string;
   input: string[];
+  /** What the request says of caches, the server's included. */
+  cache?: RequestCache | undefined;
 }
 
 type Served = (body: Body, signal: AbortSignal) => number[][] | Response | Promise<Response>;
@@ -13,7 +15,7 @@ export function served(answer: Served): Body[] {
   const bodies: Body[] = [];
   vi.stubGlobal("fetch", async (_: string, init: RequestInit) => {
     const body = JSON.parse(String(init.body)) as Body;
-    bodies.push(body);
+    bodies.push({ ...body, cache: init.cache });
     const found = await answer(body, init.signal as AbortSignal);
     return found instanceof Response ? found : embedded(body, found);
   });

@@ -38,7 +38,7 @@ export const words = messages(
     backend: "Back end",
     costsTable: "Times, tokens and vectors",
     costsHint:
-      "Latency is what this browser measured for all texts, with one model after another and one request at a time. Tokenize, queue and run are the server's own times of the slowest request.",
+      "Latency is what this browser measured for all texts, with one model after another and one request at a time; results that the server keeps are not used. Tokenize, queue and run are the server's own times of the slowest request.",
     agreement: "Agreement",
     agreementTable: "Rank correlation over all pairs of texts",
     agreementHint:
@@ -52,7 +52,7 @@ export const words = messages(
     disagreementsTable: "Largest rank differences first",
     disagreementsHint: (a: string, b: string, pairs: number) =>
       `The pairs of texts whose ranks differ most between ${a} (A) and ${b} (B). Rank 1 is the most similar of ${plural(pairs, { one: "pair", other: "pairs" })}.`,
-    which: "Models",
+    which: "Pair of models",
     textOne: "First text",
     textTwo: "Second text",
     cosineOf: (side: string) => `Cosine ${side}`,
@@ -99,7 +99,7 @@ export const words = messages(
     backend: "백엔드",
     costsTable: "시간, 토큰, 벡터",
     costsHint:
-      "지연 시간은 모델을 하나씩 차례로, 요청을 한 번에 하나씩 보내며 브라우저에서 측정한 전체 텍스트의 처리 시간입니다. 토큰화, 대기, 실행은 가장 느린 요청에 대해 서버가 측정한 시간입니다.",
+      "지연 시간은 모델을 하나씩 차례로, 요청을 한 번에 하나씩 보내며 브라우저에서 측정한 전체 텍스트의 처리 시간이며, 서버에 보관된 결과는 사용하지 않습니다. 토큰화, 대기, 실행은 가장 느린 요청에 대해 서버가 측정한 시간입니다.",
     agreement: "일치도",
     agreementTable: "전체 텍스트 쌍의 순위 상관",
     agreementHint:
@@ -113,7 +113,7 @@ export const words = messages(
     disagreementsTable: "순위 차이가 큰 순서",
     disagreementsHint: (a, b, pairs) =>
       `${a}(A)와 ${b}(B)에서 순위 차이가 가장 큰 텍스트 쌍입니다. 전체 ${number(pairs)}쌍 중 1위가 가장 유사한 쌍입니다.`,
-    which: "비교할 두 모델",
+    which: "모델 쌍",
     textOne: "첫 번째 텍스트",
     textTwo: "두 번째 텍스트",
     cosineOf: (side) => `코사인 ${side}`,
@@ -160,7 +160,7 @@ export const words = messages(
     backend: "Бэкенд",
     costsTable: "Время, токены и векторы",
     costsHint:
-      "Задержку для всех текстов измерил браузер: модели работали по очереди, запросы отправлялись по одному. Токенизация, очередь и вычисление — время самого медленного запроса по данным сервера.",
+      "Задержку для всех текстов измерил браузер: модели работали по очереди, запросы отправлялись по одному, сохранённые сервером результаты не использовались. Токенизация, очередь и вычисление — время самого медленного запроса по данным сервера.",
     agreement: "Согласованность",
     agreementTable: "Ранговая корреляция по всем парам текстов",
     agreementHint:

@@ -77,7 +77,7 @@ describe("toCSV", () => {
   });
 
   it("is refused where it would be too long, or does not fit together", () => {
-    expect(() => toCSV(["a"], { data: new Float32Array(0), rows: 1, cols: 30_000_000 })).toThrow(/343 MiB; at most 256 MiB/);
+    expect(() => toCSV(["a"], { data: new Float32Array(0), rows: 1, cols: 30_000_000 })).toThrow(/343 MiB in size; at most 256 MiB/);
     expect(() => toCSV(["a"], two)).toThrow("1 texts have 2 vectors");
   });
 });

@@ -125,6 +125,11 @@ test("keeps what was retrieved when the reranker fails, and shows its words", as
   expect((await screen.findByRole("alert")).textContent).toContain("model cross is loading");
   expect(list("Retrieved")).toHaveLength(10);
   expect(screen.queryByRole("list", { name: "Reranked" })).toBeNull();
+  const embedded = () => calls.filter((call) => call.body.input_type === "document").length;
+  expect(embedded()).toBe(1);
+  search();
+  await waitFor(() => expect(calls.filter((call) => call.path === "/v1/rerank")).toHaveLength(2));
+  expect(embedded()).toBe(1);
 });
 
 test("shows texts as texts", async () => {

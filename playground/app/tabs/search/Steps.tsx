@@ -21,7 +21,7 @@ export function Steps({ found, reranked }: { found: Found; reranked: Reranked | 
     <div class="card steps">
       <h2>{w.latency}</h2>
       <DataTable
-        caption={w.timingHint}
+        caption={w.measured}
         columns={[
           { key: "step", name: w.step },
           { key: "work", name: w.work },
@@ -33,6 +33,7 @@ export function Steps({ found, reranked }: { found: Found; reranked: Reranked | 
         ]}
         rows={rows}
       />
+      <small>{w.timingHint}</small>
     </div>
   );
 }

@@ -71,7 +71,9 @@ export const words = messages(
       `${plural(n, { one: "document", other: "documents" })} in ${plural(requests, { one: "request", other: "requests" })}`,
     one: "1 query",
     cut: (n: number) => `, ${number(n)} cut to the model's length`,
-    timingHint: "Tokenization, queue and inference are as the server measured them; of several requests, of the slowest.",
+    measured: "Measured by this page and by the server",
+    timingHint:
+      "Tokenization, queue and inference are the server's own measurements; where a step took several requests, those of the slowest one.",
     stale: "The form has changed since; these are the results of the search before.",
     intro:
       "Finds the documents nearest to a query by their embeddings, has a reranker order the best of them anew, and shows what that changed.",
@@ -158,6 +160,7 @@ export const words = messages(
     batches: (n, requests) => `문서 ${number(n)}개, 요청 ${number(requests)}건`,
     one: "질의 1개",
     cut: (n) => `, ${number(n)}개는 모델의 최대 길이에 맞게 잘림`,
+    measured: "이 페이지와 서버에서 측정한 값",
     timingHint: "토큰화, 대기, 추론 시간은 서버가 측정한 값이며, 요청이 여러 건이면 가장 느린 요청의 값입니다.",
     stale: "이후 입력 내용이 변경되었습니다. 아래는 이전 검색의 결과입니다.",
     intro: "임베딩으로 질의에 가장 가까운 문서를 찾고, 그중 상위 문서를 리랭커로 다시 정렬한 뒤 무엇이 달라졌는지 보여 줍니다.",
@@ -246,6 +249,7 @@ export const words = messages(
       `${plural(n, { one: "документ", few: "документа", many: "документов" })}, ${plural(requests, { one: "запрос", few: "запроса", many: "запросов" })} к серверу`,
     one: "1 запрос",
     cut: (n) => `, обрезано по длине модели: ${number(n)}`,
+    measured: "Измерено страницей и сервером",
     timingHint: "Токенизация, очередь и вычисление измерены сервером; при нескольких запросах показан самый медленный.",
     stale: "Поля с тех пор изменились; ниже показаны результаты прошлого поиска.",
     intro: "Находит по эмбеддингам документы, ближайшие к запросу, ранжирует лучшие из них заново и показывает, что при этом изменилось.",

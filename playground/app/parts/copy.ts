@@ -6,6 +6,7 @@ export async function copy(text: string): Promise<void> {
   field.className = "visually-hidden";
   const before = document.activeElement;
   document.body.append(field);
+  field.focus();
   field.select();
   const done = document.execCommand("copy");
   field.remove();

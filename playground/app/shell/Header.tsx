@@ -61,7 +61,7 @@ function Key() {
         />
         <button
           type="button"
-          aria-pressed={shown.value}
+          aria-controls="key"
           onClick={() => {
             shown.value = !shown.value;
           }}

@@ -125,9 +125,9 @@ describe("embedAll", () => {
     serve(({ texts }) => vectors(texts.map((t) => t.trim())));
     const long = (n: number, length: number) => String(n).padEnd(length);
     const half = charactersPerRequest / 2;
-    const batch = await settled(embedAll("m", [long(0, half), long(1, half), "2", long(3, 2 * charactersPerRequest), "4"]));
-    expect(calls.map((c) => c.texts.length)).toEqual([2, 1, 1, 1]);
-    expectRows(batch, 5);
+    const batch = await settled(embedAll("m", [long(0, half), long(1, half), "2", long(3, 2 * charactersPerRequest), "4", "5"]));
+    expect(calls.map((c) => c.texts.length)).toEqual([2, 1, 1, 2]);
+    expectRows(batch, 6);
   });
 
   it("asks nothing for no texts", async () => {

@@ -311,6 +311,16 @@ describe("project", () => {
     );
   });
 
+  it("says the same as from the rows far from the origin", () => {
+    const v = randomVectors(200, 50, 4);
+    // Multiples of 1/256 remain what they are when 1,024 is added.
+    const coarse = v.data.map((x) => Math.round(x * 256) / 256);
+    const near = project({ ...v, data: coarse });
+    const far = project({ ...v, data: coarse.map((x) => x + 1024) });
+    expectClose(far.points, near.points, 1e-6);
+    expectClose(far.explained, near.explained, 1e-9);
+  });
+
   it("works on one column", () => {
     const { points, explained } = project(vectors(3, 1, [1, 2, 6]));
     expectClose(points, [-2, 0, -1, 0, 3, 0], 1e-6);

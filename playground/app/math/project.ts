@@ -56,18 +56,17 @@ function variation(v: Vectors, mean: Float64Array): number {
   return sum;
 }
 
-/** The scatter matrix XᵀX of the centred rows, times a direction; it is not built. */
+/**
+ * The scatter matrix XᵀX of the centred rows, times a direction; it is not built. The scores add up to 0, so
+ * that the mean need not be taken from the rows a second time.
+ */
 function scatter(v: Vectors, mean: Float64Array, direction: Float64Array): Float64Array {
   const result = new Float64Array(v.cols);
   const offset = dot(mean, direction);
-  let sum = 0;
   for (let i = 0; i < v.rows; i++) {
     const a = row(v, i);
-    const score = dot(a, direction) - offset;
-    add(result, a, score);
-    sum += score;
+    add(result, a, dot(a, direction) - offset);
   }
-  add(result, mean, -sum);
   return result;
 }
 

@@ -1,7 +1,7 @@
 """Writes reference.json, against which the page's arithmetic is tested.
 
     pip install numpy==2.4.6 scipy==1.17.1
-    python make.py
+    python make.py && npm --prefix ../../.. run format
 
 Vectors are float32, as the server sends them; all that is said of them is computed in double precision.
 """

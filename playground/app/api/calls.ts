@@ -1,6 +1,6 @@
 // The server's routes that the page uses.
 import { type Answer, ApiError, request } from "./http";
-import type { AdminModels, Health, Model, Ranked, Task } from "./types";
+import type { AdminModel, AdminModels, Health, Model, Ranked, Task } from "./types";
 
 /** Rows of equal length, one after the other: row i is data[i*cols .. (i+1)*cols]. */
 export interface Vectors {
@@ -87,8 +87,11 @@ export async function health(signal?: AbortSignal): Promise<Health> {
 export const adminModels = async (signal?: AbortSignal): Promise<AdminModels> =>
   (await request<AdminModels>("GET", "/admin/models", undefined, signal)).data;
 
-/** Takes a model into memory or out of it; answers once that is done, which may take minutes. */
+/**
+ * Takes a model into memory or out of it; answers how it is once that is done, which may take minutes. One whose files
+ * are absent and need not be there is not loaded, which is no error.
+ */
 export const changeModel = (id: string, change: "load" | "unload", signal?: AbortSignal) =>
-  request("POST", `/admin/models/${encodeURIComponent(id)}/${change}`, undefined, signal);
+  request<AdminModel>("POST", `/admin/models/${encodeURIComponent(id)}/${change}`, undefined, signal);
 
 export const can = (model: Model, task: Task) => model.tasks.includes(task);

@@ -1,13 +1,14 @@
+import { milliseconds } from "../../i18n/language";
 import { Problem } from "../../parts/Problem";
 import type { Change, Outcome } from "./changes";
 import { seconds } from "./units";
-import { words } from "./words";
+import { stateName, words } from "./words";
 
 interface Props {
   model: string;
   /** What can be done; null: nothing. */
   change: Change | null;
-  /** What is being done. */
+  /** What is being done; undefined: nothing. */
   running: Change | undefined;
   ask: (change: Change) => void;
 }
@@ -34,17 +35,24 @@ export function Actions({ model, change, running, ask }: Props) {
   );
 }
 
-/** What became of a change. */
+const lasting = (ms: number) => (ms < 1000 ? milliseconds(Math.round(ms)) : seconds(ms / 1000));
+
+/** What became of a change, under the button that asked for it. */
 export function Result({ outcome }: { outcome: Outcome | null }) {
-  const w = words.value;
-  const done = outcome && outcome.error === null;
-  const took = outcome ? seconds(outcome.took / 1000) : "";
   return (
     <>
       <div class="changed" role="status">
-        {done && <p class="notice good">{(outcome.change === "load" ? w.loaded : w.unloaded)(outcome.model, took)}</p>}
+        {outcome?.now && <Done outcome={outcome} now={outcome.now} />}
       </div>
-      {outcome && !done && <Problem error={outcome.error} />}
+      {outcome && !outcome.now && <Problem error={outcome.error} />}
     </>
   );
+}
+
+/** A model may be asked to load and not be there, as its files are absent. */
+function Done({ outcome, now }: { outcome: Outcome; now: NonNullable<Outcome["now"]> }) {
+  const w = words.value;
+  const took = lasting(outcome.took);
+  if (outcome.change === "load" && now.state !== "ready") return <p class="notice">{w.notLoaded(stateName(now.state))}</p>;
+  return <p class="notice good">{outcome.change === "load" ? w.loaded(took) : w.unloaded(took)}</p>;
 }

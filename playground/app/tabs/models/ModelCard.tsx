@@ -12,7 +12,7 @@ interface Props {
   model: ModelHealth | AdminModel;
   past: Past | undefined;
   /** What admins can do with it. */
-  actions?: JSX.Element | null;
+  actions: JSX.Element | null;
 }
 
 /** One model: what runs it, what it has to do, and how fast it is. */

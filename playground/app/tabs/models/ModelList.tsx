@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { AdminModel, ModelHealth } from "../../api/types";
 import { Field } from "../../parts/Field";
-import { Actions } from "./Actions";
+import { Actions, Result } from "./Actions";
 import { Confirm } from "./Confirm";
 import { type Change, type Changes, possible } from "./changes";
 import type { Seen } from "./live";
@@ -23,15 +23,19 @@ export function ModelList({ seen, changes }: { seen: Seen; changes: Changes }) {
     if (change === "unload") asked.value = model;
     else changes.make(model, change);
   };
+  const outcome = changes.outcome.value;
   const actions = (model: ModelHealth | AdminModel) =>
-    "aliases" in model && (
-      <Actions
-        model={model.name}
-        change={possible(model, seen.upstreams)}
-        running={changes.running.value.get(model.name)}
-        ask={(change) => start(model.name, change)}
-      />
-    );
+    "aliases" in model ? (
+      <>
+        <Actions
+          model={model.name}
+          change={possible(model, seen.upstreams)}
+          running={changes.running.value.get(model.name)}
+          ask={(change) => start(model.name, change)}
+        />
+        <Result outcome={outcome?.model === model.name ? outcome : null} />
+      </>
+    ) : null;
   return (
     <section class="stack" aria-labelledby="models-list">
       <h2 id="models-list">{w.models}</h2>
@@ -44,7 +48,7 @@ export function ModelList({ seen, changes }: { seen: Seen; changes: Changes }) {
       {shown.length === 0 && <p class="muted">{seen.models.length === 0 ? w.noModels : w.noMatch}</p>}
       <div class="columns">
         {shown.map((model) => (
-          <ModelCard key={model.name} model={model} past={seen.history.models.get(model.name)} actions={actions(model) || null} />
+          <ModelCard key={model.name} model={model} past={seen.history.models.get(model.name)} actions={actions(model)} />
         ))}
       </div>
       {asked.value !== null && (

@@ -44,7 +44,8 @@ class Server {
     const [, name, change] = /^\/admin\/models\/([^/]+)\/(load|unload)$/.exec(path) ?? [];
     const model = this.models.find((m) => m.name === decodeURIComponent(name ?? ""));
     if (!model) return Response.json({}, { status: 404 });
-    model.state = change === "load" ? "ready" : "unloaded";
+    if (change === "unload") model.state = "unloaded";
+    else if (!model.reason) model.state = "ready";
     return Response.json(forAdmins(model));
   }
 
@@ -272,7 +273,7 @@ test("a model is unloaded and loaded", async () => {
   await click("Unload org/a");
   await click("Unload");
   expect(server.count("POST /admin/models/org%2Fa/unload")).toBe(1);
-  expect(screen.getByText(/^org\/a is out of memory; it took/)).toBeTruthy();
+  expect(card("org/a")).toMatch(/Taken out of memory in [0-9.]+ ms\.$/);
   expect(card("org/a")).toContain("Unloaded");
   server.finish = () => {};
   await click("Load org/a");
@@ -282,12 +283,20 @@ test("a model is unloaded and loaded", async () => {
   expect(server.count("POST /admin/models/org%2Fa/load"), "once, however often it is pressed").toBe(1);
   server.finish();
   await settle();
-  expect(screen.getByText(/^org\/a is loaded; it took 30 sec/)).toBeTruthy();
+  expect(card("org/a")).toMatch(/Loaded in 30 sec\.$/);
+  expect(card("b"), "that is said of the one").not.toContain("Loaded");
   expect(screen.getByRole("button", { name: "Unload org/a" })).toBeTruthy();
 });
 
-test("what the server says against a change is shown", async () => {
+test("a model whose files are absent is answered with 200, and is not said to be loaded", async () => {
   server.models = [{ ...model("b"), state: "unavailable", reason: "its files are absent" }];
+  await openAsAdmin();
+  await click("Load b");
+  expect(card("b")).toMatch(/It was not loaded. Its state: Unavailable.$/);
+});
+
+test("what the server says against a change is shown", async () => {
+  server.models = [{ ...model("b"), state: "failed" }];
   server.refusal = { status: 503, message: "model files are absent: <b>x</b>" };
   await openAsAdmin();
   await click("Load b");

@@ -5,7 +5,6 @@ import { ApiError } from "../../api/http";
 import { Check } from "../../parts/Check";
 import { key } from "../../shell/key";
 import { refreshModels } from "../../shell/models";
-import { Result } from "./Actions";
 import { Changes } from "./changes";
 import { Live } from "./live";
 import { ModelList } from "./ModelList";
@@ -41,7 +40,6 @@ export function Models() {
         {seen && <small>{w.asOf(clock(seen.at))}</small>}
       </div>
       <Lost live={live} />
-      <Result outcome={changes.outcome.value} />
       {seen ? (
         <>
           <Server seen={seen} />

@@ -12,7 +12,8 @@ export interface Outcome {
   change: Change;
   /** Milliseconds that it took. */
   took: number;
-  /** null: it is done. */
+  /** How the model is now; null: there was an error. */
+  now: Pick<AdminModel, "state" | "reason"> | null;
   error: unknown;
 }
 
@@ -40,9 +41,10 @@ export class Changes {
     this.running.value = new Map(this.running.value).set(model, change);
     this.outcome.value = null;
     const started = performance.now();
+    let now: Outcome["now"] = null;
     let error: unknown = null;
     try {
-      await changeModel(model, change);
+      now = (await changeModel(model, change)).data;
     } catch (reason) {
       error = reason;
     }
@@ -51,6 +53,6 @@ export class Changes {
     const left = new Map(this.running.value);
     left.delete(model);
     this.running.value = left;
-    this.outcome.value = { model, change, took, error };
+    this.outcome.value = { model, change, took, now, error };
   }
 }

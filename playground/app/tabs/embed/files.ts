@@ -1,8 +1,8 @@
 // Files of vectors for the user to keep.
 import * as Comlink from "comlink";
 import { language } from "../../i18n/language";
+import type { Contents, Kind } from "./contents";
 import { fileName, type Result } from "./result";
-import type { Kind, Writer } from "./writer";
 
 export const kinds: readonly Kind[] = ["csv", "json", "npy"];
 
@@ -18,7 +18,7 @@ export async function write(kind: Kind, { texts, batch }: Result, signal: AbortS
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       worker.addEventListener("error", (event) => reject(new Error(event.message || "the worker that writes files has failed")));
       const { data, rows, cols } = batch;
-      Comlink.wrap<Writer>(worker)[kind](texts, { data, rows, cols }, batch.model).then(resolve, reject);
+      Comlink.wrap<Contents>(worker)[kind](texts, { data, rows, cols }, batch.model).then(resolve, reject);
     });
   } finally {
     worker.terminate();

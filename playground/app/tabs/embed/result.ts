@@ -36,12 +36,9 @@ export function factsOf({ batch, texts }: Result): [name: string, value: string 
   ];
 }
 
-/** The name of a file of these vectors, of letters, digits, dots and hyphens: all-MiniLM-L6-v2-10.npy. */
+/** The name of a file of these vectors, of letters, digits, dots, underscores and hyphens: all-MiniLM-L6-v2-10.npy. */
 export function fileName({ batch, texts }: Result, kind: string): string {
-  const model =
-    batch.model
-      .split("/")
-      .pop()
-      ?.replace(/[^\w.-]+/g, "-") || "embeddings";
-  return `${model}-${texts.length}.${kind}`;
+  const name = batch.model.slice(batch.model.lastIndexOf("/") + 1);
+  const model = name.replace(/[^\w.-]+/g, "-").replace(/^[-.]+|[-.]+$/g, "");
+  return `${model || "embeddings"}-${texts.length}.${kind}`;
 }

@@ -1,16 +1,11 @@
-// Writes files of vectors in a worker: 5,000 texts are two million numbers as text, which would hold up
+// The worker that writes files of vectors: 5,000 texts are two million numbers as text, which would hold up
 // the page for seconds.
 import "./environment";
 import * as Comlink from "comlink";
-import type { Vectors } from "../../api/calls";
-import { toCSV, toJSON, toNPY } from "../../texts/write";
+import { type Language, language } from "../../i18n/language";
+import { contents } from "./contents";
 
-const writer = {
-  csv: (texts: string[], v: Vectors) => new Blob([toCSV(texts, v)], { type: "text/csv;charset=utf-8" }),
-  json: (texts: string[], v: Vectors, model: string) => new Blob([toJSON(texts, v, model)], { type: "application/json" }),
-  npy: (_: string[], v: Vectors) => new Blob([toNPY(v)], { type: "application/octet-stream" }),
-};
-export type Writer = typeof writer;
-export type Kind = keyof Writer;
+// Its errors are in the page's language, which the worker bears as its name.
+language.value = self.name as Language;
 
-Comlink.expose(writer);
+Comlink.expose(contents);

@@ -33,7 +33,7 @@ export function Heatmap({ title, labels, matrix, n, order, digits = 3, min, max 
   const w = words.value;
   const shown = useMemo(() => (order ?? Array.from({ length: n }, (_, i) => i)).slice(0, most), [order, n]);
   const found = useMemo(() => extremes(matrix, n, shown), [matrix, n, shown]);
-  const low = (min ?? found.most) ? Math.floor(found.low * 10) / 10 : 0;
+  const low = min ?? (found.most ? Math.floor(found.low * 10 + 1e-6) / 10 : 0);
   const high = max ?? Math.max(1, found.high);
   const c = colours.value;
   const tongue = language.value;
@@ -107,11 +107,11 @@ interface Drawing {
 function picture({ labels, matrix, n, shown, digits, low, high, c }: Drawing) {
   const small = shown.length <= named;
   const inside = shown.length <= written;
-  const label = (value: number) => ({ color: lightAt(value, low, high, c) ? "#101820" : "#ffffff" });
-  const data = shown.flatMap((i, y) =>
-    shown.map((j, x) => {
-      const value = matrix[i * n + j] ?? Number.NaN;
-      return inside ? { value: [x, y, value], label: label(value) } : [x, y, value];
+  const valueAt = (x: number, y: number) => matrix[(shown[y] ?? 0) * n + (shown[x] ?? 0)] ?? Number.NaN;
+  const data = shown.flatMap((_, y) =>
+    shown.map((_, x) => {
+      const value = [x, y, within(valueAt(x, y), low, high)];
+      return inside ? { value, label: { color: lightAt(valueAt(x, y), low, high, c) ? "#101820" : "#ffffff" } } : value;
     }),
   );
   const ink = { color: c.muted, fontFamily: font(), fontSize: 12 };
@@ -144,16 +144,21 @@ function picture({ labels, matrix, n, shown, digits, low, high, c }: Drawing) {
       inRange: { color: c.scale },
     },
     tooltip: tooltip(({ value }) => {
-      const [x, y, score] = value as [number, number, number];
+      const [x, y] = value as [number, number];
       const [i, j] = [shown[y] ?? 0, shown[x] ?? 0];
-      return plain(`${fixed(score, digits)}\n${i + 1}  ${wrap(labels[i] ?? "")}\n${j + 1}  ${wrap(labels[j] ?? "")}`);
+      return plain(`${fixed(valueAt(x, y), digits)}\n${i + 1}  ${wrap(labels[i] ?? "")}\n${j + 1}  ${wrap(labels[j] ?? "")}`);
     }),
     series: [
       {
         type: "heatmap",
         data,
         progressive: 5000,
-        label: { show: inside, fontFamily: font(), fontSize: 11, formatter: (m: { value: number[] }) => fixed(m.value[2] ?? 0, 2) },
+        label: {
+          show: inside,
+          fontFamily: font(),
+          fontSize: 11,
+          formatter: ({ value: [x = 0, y = 0] }: { value: number[] }) => fixed(valueAt(x, y), 2),
+        },
         itemStyle: { borderWidth: small ? 1 : 0, borderColor: c.surface },
         labelLayout: { hideOverlap: true },
         emphasis: { itemStyle: { borderColor: c.text, borderWidth: 1 } },
@@ -163,6 +168,9 @@ function picture({ labels, matrix, n, shown, digits, low, high, c }: Drawing) {
   const narrow = { query: { maxWidth: 420 }, option: { grid: { left: small ? 86 : 44 }, yAxis: { axisLabel: beside(small ? 76 : 34) } } };
   return { baseOption, media: [narrow] };
 }
+
+/** What is drawn: beyond the scale's ends there are no colours, and rounding goes there. "-" is ECharts' nothing. */
+const within = (value: number, low: number, high: number) => (Number.isNaN(value) ? "-" : Math.min(high, Math.max(low, value)));
 
 /** Whether the scale is so light at a value that dark letters read best on it. */
 function lightAt(value: number, low: number, high: number, c: Colours): boolean {

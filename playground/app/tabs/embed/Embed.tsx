@@ -22,7 +22,7 @@ interface Asked {
   dimensions: number | undefined;
 }
 
-/** More than models have. */
+/** More than models have; for those whose dimensions the server does not tell. */
 const mostDimensions = 65_536;
 
 /** Embeds texts with one model, and shows the vectors' similarities. */
@@ -73,12 +73,13 @@ export function Embed() {
               model.value = id;
             }}
           />
+          {/* The hint has one line, as what replaces it at a wrong number: Run must not move away from the pointer. */}
           <NumberField
             label={w.dimensions}
             hint={w.dimensionsHint}
             placeholder={own === undefined ? undefined : String(own)}
             min={1}
-            max={mostDimensions}
+            max={own ?? mostDimensions}
             optional
             value={dimensions.value}
             onChange={(n) => {

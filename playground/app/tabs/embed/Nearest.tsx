@@ -50,16 +50,14 @@ export function Nearest({ result, chosen, choose }: Props) {
 function Neighbours({ texts, of, hits }: { texts: string[]; of: number; hits: Neighbour[] }) {
   const w = words.value;
   const columns = [
-    { key: "rank", name: w.rank, numeric: true },
-    { key: "text", name: w.text },
     { key: "line", name: w.line, numeric: true },
+    { key: "text", name: w.text },
     { key: "score", name: w.score, numeric: true },
   ];
   const least = Math.min(0, ...hits.map((hit) => hit.score));
-  const rows = hits.map(({ index, score }, i) => ({
-    rank: number(i + 1),
-    text: <span class="text">{texts[index]}</span>,
+  const rows = hits.map(({ index, score }) => ({
     line: number(index + 1),
+    text: <span class="text">{texts[index]}</span>,
     score: <ScoreBar value={score} min={least} max={1} />,
   }));
   return <DataTable caption={w.nearestTo(shortened(texts[of] ?? ""))} columns={columns} rows={rows} />;

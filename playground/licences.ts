@@ -1,5 +1,5 @@
 // Gathers the licences of all packages of which the built files hold code.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Plugin } from "vite";
 
@@ -21,11 +21,21 @@ function packageOf(root: string, id: string): string | undefined {
   return /^\0?(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1];
 }
 
+/** Licences of what the bundler was itself built from: only its own code is put in. */
+const OF_THE_BUNDLER = /\n# Licenses of bundled dependencies[\s\S]*/;
+
+/** ECharts keeps those of code that it took over in a folder. */
+const FOLDER = "licenses";
+
 function licenceOf(folder: string): string {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const files = readdirSync(folder).filter((file) => WANTED.test(file));
   if (files.length === 0) throw new Error(`${name} ${version} is in the built files, and has no licence file`);
-  const texts = files.sort().map((file) => readFileSync(join(folder, file), "utf8").replace(/\r\n/g, "\n").trim());
+  if (existsSync(join(folder, FOLDER))) files.push(...readdirSync(join(folder, FOLDER)).map((file) => join(FOLDER, file)));
+  const texts = files.sort().map((file) => {
+    const text = readFileSync(join(folder, file), "utf8").replace(/\r\n/g, "\n");
+    return text.replace(OF_THE_BUNDLER, "").trim();
+  });
   return [`${name} ${version} (${license})`, ...texts].join("\n\n");
 }
 

@@ -43,12 +43,12 @@ func (s *Server) pages(path string, of func(*playground.Site) *playground.Pages)
 		if !ok {
 			return &refusal{row: rowRoute, message: fmt.Sprintf("there is no file %s here", shorten(path+"/"+strings.ToValidUTF8(name, "\ufffd")))}
 		}
-		x.file(f)
+		x.page(f)
 		return nil
 	})
 }
 
-// page is file for what a browser shows.
+// page is file for what a browser shows and runs: a worker's policy is that of its script.
 func (x *call) page(f *playground.File) {
 	x.http.Set(fiber.HeaderContentSecurityPolicy, playground.SecurityPolicy)
 	x.http.Set(fiber.HeaderReferrerPolicy, "no-referrer")

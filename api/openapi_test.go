@@ -364,7 +364,7 @@ func TestPages(t *testing.T) {
 		require.Equal(t, "no-cache", got.header.Get("Cache-Control"))
 		require.Equal(t, "nosniff", got.header.Get("X-Content-Type-Options"))
 		policy, referrer := "", ""
-		if kind == "text/html; charset=utf-8" {
+		if path != "/openapi.json" {
 			policy, referrer = playground.SecurityPolicy, "no-referrer"
 		}
 		require.Equal(t, policy, got.header.Get("Content-Security-Policy"), path)

@@ -48,9 +48,15 @@ export function Heatmap({ title, labels, matrix, n, order, digits = 3, min, max 
       <Chart label={[title, range].filter(Boolean).join(": ")} option={option} height={heightOf(shown.length)} />
       {shown.length < n && <small>{w.first(shown.length, n)}</small>}
       {found.most && found.least && (
-        <small>
-          {range}. {w.alike}: <Pair of={found.most} labels={labels} />. {w.unlike}: <Pair of={found.least} labels={labels} />.
-        </small>
+        <>
+          <small>{range}</small>
+          <small>
+            {w.alike}: <Pair of={found.most} labels={labels} />
+          </small>
+          <small>
+            {w.unlike}: <Pair of={found.least} labels={labels} />
+          </small>
+        </>
       )}
       {shown.length <= named && (
         <details>
@@ -160,12 +166,18 @@ function picture({ labels, matrix, n, shown, digits, low, high, c }: Drawing) {
           formatter: ({ value: [x = 0, y = 0] }: { value: number[] }) => fixed(valueAt(x, y), 2),
         },
         itemStyle: { borderWidth: small ? 1 : 0, borderColor: c.surface },
-        labelLayout: { hideOverlap: true },
         emphasis: { itemStyle: { borderColor: c.text, borderWidth: 1 } },
       },
     ],
   };
-  const narrow = { query: { maxWidth: 420 }, option: { grid: { left: small ? 86 : 44 }, yAxis: { axisLabel: beside(small ? 76 : 34) } } };
+  const narrow = {
+    query: { maxWidth: 420 },
+    option: {
+      grid: { left: small ? 86 : 44 },
+      yAxis: { axisLabel: beside(small ? 76 : 34) },
+      series: [{ label: { show: shown.length <= 5 } }],
+    },
+  };
   return { baseOption, media: [narrow] };
 }
 

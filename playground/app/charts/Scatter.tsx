@@ -107,23 +107,28 @@ function picture({ series, points, labels, axes, chosen, c }: Drawing) {
   });
   const indexOf = (of: number, at: number) => series[of]?.indices[at] ?? chosen ?? 0;
   const few = points.length / 2 <= named;
+  // Texts stand on the side of their point that has more room.
+  const xs = points.filter((_, i) => i % 2 === 0);
+  const middle = few ? (Math.min(...xs) + Math.max(...xs)) / 2 : 0;
+  const side = (i: number) => ((points[2 * i] ?? 0) > middle ? "left" : "right");
+  const mark = (i: number) => (few ? { value: place(i), label: { position: side(i) } } : place(i));
   const groups = series.map((group, at) => ({
     name: group.name,
     type: "scatter",
-    data: group.indices.map(place),
+    data: group.indices.map(mark),
     large: true,
     symbol: shapes[at % shapes.length],
     symbolSize: points.length / 2 > 5000 ? 4 : 8,
     itemStyle: { color: c.groups[at % c.groups.length], opacity: few ? 0.9 : 0.65 },
     label: {
       show: few,
-      position: "right",
+      distance: 8,
       ...ink,
       formatter: (m: { dataIndex: number }) => short(labels[indexOf(at, m.dataIndex)] ?? "", 22),
     },
     labelLayout: { hideOverlap: true },
   }));
-  const mark =
+  const ring =
     chosen === undefined
       ? []
       : [
@@ -140,8 +145,7 @@ function picture({ series, points, labels, axes, chosen, c }: Drawing) {
     animation: animation(),
     grid: { left: 56, right: 16, top: series.length > 1 ? 36 : 12, bottom: 48 },
     legend: series.length > 1 ? { top: 0, textStyle: ink, data: series.map((s) => s.name) } : undefined,
-    // Texts beside the points need room at the right.
-    xAxis: { ...axis(axes[0]), nameGap: 28, boundaryGap: few ? ["4%", "20%"] : [0, 0] },
+    xAxis: { ...axis(axes[0]), nameGap: 28 },
     yAxis: { ...axis(axes[1]), nameGap: 40 },
     dataZoom: [
       { type: "inside", xAxisIndex: 0, zoomOnMouseWheel: "ctrl", filterMode: "none" },
@@ -151,7 +155,7 @@ function picture({ series, points, labels, axes, chosen, c }: Drawing) {
       const i = indexOf(seriesIndex, dataIndex);
       return plain(`${i + 1}  ${wrap(labels[i] ?? "")}`);
     }),
-    series: [...groups, ...mark],
+    series: [...groups, ...ring],
   };
 }
 

@@ -72,9 +72,11 @@ describe("a heat map", () => {
     await draw(map());
     const words = "3 texts; the similarities of different texts lie between -0.200 and 0.900";
     expect(screen.getByRole("img", { name: `Similarity: ${words}` })).toBeTruthy();
-    expect(document.querySelector("small")?.textContent).toBe(
-      `${words}. Most similar: {b|second} – 세 번째. Least similar: first – 세 번째.`,
-    );
+    expect([...document.querySelectorAll("small")].map((small) => small.textContent)).toEqual([
+      words,
+      "Most similar: {b|second} – 세 번째",
+      "Least similar: first – 세 번째",
+    ]);
   });
 
   it("draws the values in the given order, with the texts on hover", async () => {
@@ -205,7 +207,7 @@ describe("a scatter chart", () => {
     await settle();
     const { series, tooltip, legend } = option();
     expect(legend.data).toEqual(["no", "yes"]);
-    expect(series.map((s: Option) => s.data)).toEqual([
+    expect(series.map((s: Option) => s.data.map((d: Option) => d.value ?? d))).toEqual([
       [[2, 3]],
       [
         [0, 1],
@@ -213,6 +215,7 @@ describe("a scatter chart", () => {
       ],
       [[2, 3]],
     ]);
+    expect(series[1].data.map((d: Option) => d.label.position)).toEqual(["right", "left"]);
     expect(series[0].symbol).not.toBe(series[1].symbol);
     expect(tooltip.formatter({ seriesIndex: 1, dataIndex: 1 })).toBe("3  d");
     expect(tooltip.formatter({ seriesIndex: 0, dataIndex: 0 })).toBe("2  {\u2060b|c}");

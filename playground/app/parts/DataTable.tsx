@@ -37,7 +37,7 @@ export function DataTable({ caption, columns, rows }: Props) {
     <div class="stack">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
       <section class="table scroll" aria-labelledby={id} tabIndex={0}>
-        <table>
+        <table style={{ minWidth: `${least(columns)}rem` }}>
           <caption id={id}>{caption}</caption>
           <thead>
             <tr>
@@ -81,6 +81,9 @@ export function DataTable({ caption, columns, rows }: Props) {
     </div>
   );
 }
+
+/** Narrower than that, in rem, a table scrolls: texts are not to stand one word a line. */
+const least = (columns: Column[]) => columns.reduce((sum, { numeric }) => sum + (numeric ? 4 : 8), 0);
 
 function Heading({ column, up, turn }: { column: Column; up: boolean | undefined; turn: (key: string) => void }) {
   const { key, name, numeric, sortable } = column;

@@ -5,6 +5,7 @@ import { Embed } from "../tabs/embed/Embed";
 import { Models } from "../tabs/models/Models";
 import { Rerank } from "../tabs/rerank/Rerank";
 import { Search } from "../tabs/search/Search";
+import { Guard } from "./Guard";
 import { Header } from "./Header";
 import { type Tab, Tabs } from "./Tabs";
 import { words } from "./words";
@@ -45,7 +46,11 @@ export function App() {
           const Panel = panels[tab];
           return (
             <section key={tab} role="tabpanel" id={`panel-${tab}`} aria-labelledby={`tab-${tab}`} hidden={tab !== shown}>
-              {opened.has(tab) && <Panel />}
+              {opened.has(tab) && (
+                <Guard>
+                  <Panel />
+                </Guard>
+              )}
             </section>
           );
         })}

@@ -8,7 +8,10 @@ export function Header() {
   const w = words.value;
   return (
     <header class="top">
-      <h1>{w.title}</h1>
+      <div class="title">
+        <h1>{w.title}</h1>
+        <a href="/docs">{w.api}</a>
+      </div>
       <div class="settings">
         <Key />
         <label>
@@ -34,7 +37,6 @@ export function Header() {
             <option value="dark">{w.dark}</option>
           </select>
         </label>
-        <a href="/docs">{w.api}</a>
       </div>
     </header>
   );

@@ -20,6 +20,7 @@ export const words = messages(
     dark: "Dark",
     api: "API description",
     skip: "Skip to the content",
+    reset: "Begin anew",
   },
   {
     title: "Quadrate 플레이그라운드",
@@ -40,6 +41,7 @@ export const words = messages(
     dark: "어둡게",
     api: "API 문서",
     skip: "본문으로 건너뛰기",
+    reset: "다시 시작",
   },
   {
     title: "Песочница Quadrate",
@@ -60,5 +62,6 @@ export const words = messages(
     dark: "Тёмная",
     api: "Описание API",
     skip: "Перейти к содержимому",
+    reset: "Начать заново",
   },
 );

@@ -40,7 +40,7 @@ build() {
 
 # check: the copy has another path, and as many links to the packages as there are files.
 check() {
-  local copy=$PWD/../var/playground
+  local copy; copy=$(cd .. && pwd)/var/playground
   rm -rf "$copy" && mkdir -p "$copy/again/playground" "$copy/again/scripts/setup"
   cp ../scripts/setup/requirements-node.txt "$copy/again/scripts/setup/"
   cp -R app build.sh licences.ts ./*.json vite.config.ts "$copy/again/playground/"

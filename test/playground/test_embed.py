@@ -6,6 +6,7 @@ import json
 import re
 import time
 
+import httpx
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
@@ -90,11 +91,11 @@ def test_value_on_hover(page, visitor):
     chart = page.get_by_role("region", name="Cosine similarity").get_by_role("img")
     expect(chart.locator("canvas").first).to_be_visible()
     chart.scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
+    visitor.settled()
     before = chart.screenshot()
     box = chart.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.4)
-    page.wait_for_timeout(300)
+    visitor.settled()
     assert chart.screenshot() != before
     visitor.picture("embed-hover")
 
@@ -202,6 +203,8 @@ def test_many_texts_do_not_freeze_the_page(page, visitor):
     assert number(shown["Texts"]) == MANY
     assert longest < FROZEN_MS
     expect(page.get_by_text("The first 200 of 5,000 texts are shown.").first).to_be_visible()
+    page.get_by_role("region", name="Cosine similarity").scroll_into_view_if_needed()
+    visitor.settled()
     visitor.picture("embed-5000")
 
 
@@ -228,6 +231,19 @@ def test_hostile_texts(page):
     page.get_by_role("region", name="Cosine similarity").get_by_text("As a table").click()
     page.get_by_role("region", name="Projection (PCA)").get_by_text("As a table").click()
     assert page.locator("main img, main svg, main b, main script, main iframe").count() == 0
+
+
+def test_dimensions_that_the_model_does_not_have(page, visitor, server):
+    """The server refuses, and its words are shown."""
+    visitor.expects("console error: Failed to load resource: .* 400")
+    refused = httpx.post(f"{server.url}/v1/embeddings", json={"model": MODEL, "input": ["a"], "dimensions": 100})
+    assert refused.status_code == 400
+    page.get_by_label("Dimensions").fill("100")
+    page.get_by_role("button", name="Embed", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text(refused.json()["error"]["message"])
+    page.get_by_label("Dimensions").fill("")
+    run(page)
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_another_model(page, server):

@@ -57,6 +57,7 @@ def test_narrow(visit, server, tab):
     page = fill(visitor, tab)
     open_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    visitor.accessible()
     visitor.picture(f"{tab}-narrow")
 
 

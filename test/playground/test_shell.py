@@ -84,6 +84,7 @@ def test_wrong_key(visitor):
     assert secret in stored[0].replace('\\"', '"')
     assert not any("qk-" in place for place in stored[1:])
     assert not any("qk-" in url for url in visitor.requests)
+    visitor.accessible()
     visitor.picture("wrong-key")
     page.get_by_label("API key").fill("")
     expect(page.get_by_label("Model", exact=True)).to_have_value(MODEL)
@@ -119,6 +120,23 @@ def test_server_that_wants_a_key(visit, guarded, keys):
     expect(page.get_by_role("alert")).to_have_count(0)
     page.get_by_role("button", name="Embed", exact=True).click()
     expect(page.get_by_role("heading", name="Result")).to_be_visible()
+
+
+def test_what_a_server_says_is_text(visitor):
+    """Another server's words, played here: names and errors are shown, and are no markup."""
+    name, said = "<img src=x onerror=alert(1)>", "<script>alert(2)</script> <b>no</b>"
+    model = {"id": name, "tasks": ["embed", "rerank"], "state": "ready"}
+    error = {"error": {"message": said, "type": "x", "param": None, "code": "<i>code</i>"}}
+    visitor.page.route("**/v1/models", lambda route: route.fulfill(json={"data": [model]}))
+    visitor.page.route("**/v1/embeddings", lambda route: route.fulfill(status=400, json=error))
+    visitor.expects("console error: Failed to load resource: .* 400")
+    page = visitor.open("embed")
+    expect(page.get_by_label("Model", exact=True)).to_have_value(name)
+    page.get_by_role("button", name="Embed", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text(f"400 <i>code</i> {said}")
+    page.get_by_text("As the server answered").click()
+    expect(page.get_by_role("alert").locator("pre")).to_contain_text("<script>alert(2)")
+    assert page.locator("main img, main svg, main b, main i, main script, main iframe").count() == 0
 
 
 def test_settings_are_kept(visitor):

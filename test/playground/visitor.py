@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 from servers import ROOT, Server
 
 PICTURES = ROOT / "var/log/playground"
-TIMEOUT_MS = 10_000
+TIMEOUT_MS = 20_000
+expect.set_options(timeout=TIMEOUT_MS)
 
 # What is wrong in a browser and would not be seen: a policy's violation, and tasks that keep the page from answering.
 WATCH = """
@@ -67,6 +68,16 @@ class Visitor:
         # The list of tabs stays in sight, and would stand in the middle.
         self.page.evaluate("scrollTo(0, 0)")
         self.page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+
+    def settled(self) -> None:
+        """Waits until what is drawn bit by bit is drawn."""
+        before = None
+        for _ in range(20):
+            now = self.page.screenshot()
+            if now == before:
+                return
+            before = now
+            self.page.wait_for_timeout(200)
 
     def accessible(self, others: str = "") -> None:
         """Holds what is shown against axe's rules, but for what others have made, of which it is printed."""

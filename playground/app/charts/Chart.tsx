@@ -2,15 +2,23 @@ import type { EChartsCoreOption, EChartsType } from "echarts/core";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "../parts/Problem";
 
+/** What is drawn; where that depends on the room, the chart says whether it is narrow. */
+type Picture = EChartsCoreOption | ((narrow: boolean) => EChartsCoreOption);
+
 interface Props {
   /** What the chart shows, in words; a table or text beside it tells the rest. */
   label: string;
-  option: EChartsCoreOption;
+  option: Picture;
   /** In CSS pixels. */
   height: number;
   /** A mark was clicked: its index in its series, and the series'. */
   onPick?: ((index: number, series: number) => void) | undefined;
 }
+
+/** Up to so many CSS pixels is narrow: a telephone. */
+const narrow = 420;
+const isNarrow = (element: HTMLElement) => element.clientWidth > 0 && element.clientWidth <= narrow;
+const optionOf = (picture: Picture, element: HTMLElement) => (typeof picture === "function" ? picture(isNarrow(element)) : picture);
 
 /** The screen's pixels per CSS pixel; it changes with zoom, and where a window moves to another screen. */
 function useDensity(): number {
@@ -36,17 +44,23 @@ export function Chart({ label, option, height, onPick }: Props) {
   useEffect(() => {
     let gone = false;
     let watch: ResizeObserver | undefined;
-    const draw = ({ init }: typeof import("./echarts")) => {
+    const begin = ({ init }: typeof import("./echarts")) => {
       const element = frame.current;
       if (gone || !element) return;
       const mine = init(element, null, { renderer: "canvas", devicePixelRatio: density });
-      mine.setOption(latest.current.option);
+      let before = isNarrow(element);
+      const draw = () => mine.setOption(optionOf(latest.current.option, element), { notMerge: true });
+      draw();
       mine.on("click", (e) => latest.current.onPick?.(e.dataIndex as number, e.seriesIndex as number));
-      watch = new ResizeObserver(() => mine.resize());
+      watch = new ResizeObserver(() => {
+        mine.resize();
+        if (isNarrow(element) !== before) draw();
+        before = isNarrow(element);
+      });
       watch.observe(element);
       chart.current = mine;
     };
-    import("./echarts").then(draw).catch(setProblem);
+    import("./echarts").then(begin).catch(setProblem);
     return () => {
       gone = true;
       watch?.disconnect();
@@ -56,7 +70,7 @@ export function Chart({ label, option, height, onPick }: Props) {
   }, [density]);
 
   useEffect(() => {
-    chart.current?.setOption(option, { notMerge: true });
+    if (frame.current) chart.current?.setOption(optionOf(option, frame.current), { notMerge: true });
   }, [option]);
 
   return (

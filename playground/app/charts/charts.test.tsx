@@ -66,7 +66,7 @@ describe("a heat map", () => {
   const labels = ["first", "{b|second}", "세 번째"];
   const matrix = Float32Array.from([1, 0.5, -0.2, 0.5, 1, 0.9, -0.2, 0.9, 1]);
   const map = (more = {}) => <Heatmap title="Similarity" labels={labels} matrix={matrix} n={3} {...more} />;
-  const cells = () => option().baseOption.series[0].data.map((d: Option) => d.value ?? d);
+  const cells = () => option().series[0].data.map((d: Option) => d.value ?? d);
 
   it("tells in words what it shows", async () => {
     await draw(map());
@@ -86,7 +86,7 @@ describe("a heat map", () => {
       [1, 0, -0.2],
       [2, 0, expect.closeTo(0.9)],
     ]);
-    const { tooltip, yAxis } = option().baseOption;
+    const { tooltip, yAxis } = option();
     expect(yAxis.data).toEqual(["3  세 번째", "1  first", "2  {b|second}"]);
     expect(tooltip.renderMode).toBe("richText");
     expect(tooltip.formatter({ value: [2, 0, 0.9] })).toBe("0.900\n3  세 번째\n2  {\u2060b|second}");
@@ -105,10 +105,10 @@ describe("a heat map", () => {
 
   it("has the scale that it is given, else one that fits", async () => {
     await draw(map());
-    expect(option().baseOption.visualMap).toMatchObject({ min: -0.2, max: 1 });
+    expect(option().visualMap).toMatchObject({ min: -0.2, max: 1 });
     cleanup();
     await draw(map({ min: -1, max: 1 }));
-    expect(option().baseOption.visualMap).toMatchObject({ min: -1, max: 1 });
+    expect(option().visualMap).toMatchObject({ min: -1, max: 1 });
   });
 
   it("shows the first 200 of more, and says so", async () => {
@@ -123,12 +123,24 @@ describe("a heat map", () => {
     const over = Float32Array.of(1.0000001, 0.2, 0.2, Number.NaN);
     await draw(<Heatmap title="Similarity" labels={["a", "b"]} matrix={over} n={2} min={0.3} digits={7} />);
     expect(cells().map((cell: number[]) => cell[2])).toEqual([1, 0.3, 0.3, "-"]);
-    expect(option().baseOption.tooltip.formatter({ value: [0, 0, 1] })).toMatch(/^1\.0000001\n/);
+    expect(option().tooltip.formatter({ value: [0, 0, 1] })).toMatch(/^1\.0000001\n/);
+  });
+
+  it("leaves the values out of the cells where there is no room for them", async () => {
+    const n = 6;
+    const six = <Heatmap title="Similarity" labels={Array(n).fill("x")} matrix={new Float32Array(n * n)} n={n} />;
+    await draw(six);
+    expect(option().series[0].label.show).toBe(true);
+    cleanup();
+    const width = vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(300);
+    await draw(six);
+    expect(option().series[0].label.show).toBe(false);
+    width.mockRestore();
   });
 
   it("is drawn for one text", async () => {
     await draw(<Heatmap title="Similarity" labels={["x"]} matrix={Float32Array.of(1)} n={1} />);
-    expect(option().baseOption.visualMap).toMatchObject({ min: 0, max: 1 });
+    expect(option().visualMap).toMatchObject({ min: 0, max: 1 });
     expect(screen.getByRole("img", { name: "Similarity" })).toBeTruthy();
   });
 });
@@ -145,8 +157,8 @@ describe("every chart", () => {
       theme.value = "dark";
     });
     expect(chart().options).toHaveLength(2);
-    expect(option().baseOption.visualMap.inRange.color).toBe(colours.value.scale);
-    expect(option().baseOption.visualMap.inRange.color).not.toEqual(light.baseOption.visualMap.inRange.color);
+    expect(option().visualMap.inRange.color).toBe(colours.value.scale);
+    expect(option().visualMap.inRange.color).not.toEqual(light.visualMap.inRange.color);
     await act(() => choose("ko"));
     expect(chart().options).toHaveLength(3);
   });
@@ -156,11 +168,11 @@ describe("every chart", () => {
       (query) => Object.assign(new EventTarget(), { matches: query.includes("reduce") }) as MediaQueryList,
     );
     await draw(map);
-    expect(option().baseOption.animation).toBe(false);
+    expect(option().animation).toBe(false);
     vi.restoreAllMocks();
     cleanup();
     await draw(map);
-    expect(option().baseOption.animation).toBe(true);
+    expect(option().animation).toBe(true);
   });
 
   it("is drawn anew for a screen of another density", async () => {

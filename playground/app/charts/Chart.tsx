@@ -20,6 +20,9 @@ const narrow = 420;
 const isNarrow = (element: HTMLElement) => element.clientWidth > 0 && element.clientWidth <= narrow;
 const optionOf = (picture: Picture, element: HTMLElement) => (typeof picture === "function" ? picture(isNarrow(element)) : picture);
 
+/** Marks are replaced; how far the reader has zoomed stays. */
+const anew = { replaceMerge: ["series"] };
+
 /** The screen's pixels per CSS pixel; it changes with zoom, and where a window moves to another screen. */
 function useDensity(): number {
   const [density, setDensity] = useState(window.devicePixelRatio);
@@ -49,7 +52,7 @@ export function Chart({ label, option, height, onPick }: Props) {
       if (gone || !element) return;
       const mine = init(element, null, { renderer: "canvas", devicePixelRatio: density });
       let before = isNarrow(element);
-      const draw = () => mine.setOption(optionOf(latest.current.option, element), { notMerge: true });
+      const draw = () => mine.setOption(optionOf(latest.current.option, element), anew);
       draw();
       mine.on("click", (e) => latest.current.onPick?.(e.dataIndex as number, e.seriesIndex as number));
       watch = new ResizeObserver(() => {
@@ -70,7 +73,7 @@ export function Chart({ label, option, height, onPick }: Props) {
   }, [density]);
 
   useEffect(() => {
-    if (frame.current) chart.current?.setOption(optionOf(option, frame.current), { notMerge: true });
+    if (frame.current) chart.current?.setOption(optionOf(option, frame.current), anew);
   }, [option]);
 
   return (

@@ -6,7 +6,6 @@ import json
 import re
 import time
 
-import httpx
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,8 +16,8 @@ from reading import HOSTILE, MEAN, cosine, embedded, facts, number, table
 from servers import MODEL
 
 MANY = 5000
-# A page that does nothing for longer feels frozen.
-FROZEN_MS = 1000
+# A page that does nothing for longer is frozen. On a machine with nothing else to do it is a fifth of that.
+FROZEN_MS = 1500
 
 
 def written(page: Page) -> list[str]:
@@ -233,17 +232,24 @@ def test_hostile_texts(page):
     assert page.locator("main img, main svg, main b, main script, main iframe").count() == 0
 
 
-def test_dimensions_that_the_model_does_not_have(page, visitor, server):
-    """The server refuses, and its words are shown."""
-    visitor.expects("console error: Failed to load resource: .* 400")
-    refused = httpx.post(f"{server.url}/v1/embeddings", json={"model": MODEL, "input": ["a"], "dimensions": 100})
-    assert refused.status_code == 400
+def test_fewer_dimensions(page, server):
     page.get_by_label("Dimensions").fill("100")
-    page.get_by_role("button", name="Embed", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text(refused.json()["error"]["message"])
-    page.get_by_label("Dimensions").fill("")
     run(page)
-    expect(page.get_by_role("alert")).to_have_count(0)
+    assert number(facts(page.get_by_role("region", name="Result"))["Dimensions"]) == 100
+    want = embedded(server.url, written(page))[0][:, :100]
+    part = page.get_by_role("region", name="Cosine similarity")
+    part.get_by_text("As a table").click()
+    got = np.array([[number(cell) for cell in list(row.values())[1:]] for row in table(part)])
+    np.testing.assert_allclose(got, cosine(want), atol=0.00051)
+
+
+def test_text_that_is_too_long_for_the_server(page, visitor):
+    """The server refuses, and its words are shown."""
+    visitor.expects("console error: Failed to load resource: .* 413")
+    page.get_by_label("Texts, one a line").fill("word " * 1_000_000)
+    with page.expect_response(lambda r: r.status == 413) as refused:
+        page.get_by_role("button", name="Embed", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text(refused.value.json()["error"]["message"])
 
 
 def test_another_model(page, server):

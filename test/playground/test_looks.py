@@ -14,7 +14,7 @@ NARROW = {"width": 360, "height": 740}
 # Words that stay as they are in every language: names of things, formats, units, settings, and states as the server calls them.
 KEPT = """
 Quadrate API OpenAPI PCA CSV JSON NPY JSONL csv txt jsonl npy float32 numpy load top_n top k tau Spearman Kendall ONNX onnxruntime
-curl Python JavaScript Go Excel cpu CPU linux amd64 arm64 embed rerank classify English Ctrl ms logit sigmoid unavailable
+curl Python JavaScript Go Excel cpu CPU linux amd64 arm64 embed rerank classify English Ctrl ms logit sigmoid Matryoshka unavailable
 """.split()
 
 

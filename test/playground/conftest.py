@@ -16,6 +16,10 @@ from reading import HIDDEN, MEAN, RERANKER
 from servers import ABSENT, MINILM, QUADRATE, ROOT, Server, quadrate
 from visitor import PICTURES, Visitor
 
+# Nothing between the tests and their servers.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
+
+
 @dataclasses.dataclass
 class Keys:
     admin: str
@@ -67,12 +71,12 @@ def browser():
 
 
 @pytest.fixture()
-def visit(browser, request):
+def visit(browser):
     """Makes visitors, who are asked at the test's end what went wrong."""
     made = []
 
     def make(server: Server, **options) -> Visitor:
-        made.append(Visitor(browser, server, request.node.name, **options))
+        made.append(Visitor(browser, server, **options))
         return made[-1]
 
     yield make
@@ -102,7 +106,3 @@ def pytest_runtest_makereport(item, call):
 
 def pytest_sessionstart():
     shutil.rmtree(PICTURES, ignore_errors=True)
-
-
-# Nothing between the tests and their servers.
-os.environ["NO_PROXY"] = "127.0.0.1"

@@ -1,18 +1,12 @@
 """The page around the tabs: reached by the keyboard, in three languages, light and dark, on narrow screens, and with keys."""
 
-import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from reading import HIDDEN, MEAN
 from servers import MODEL
 
 TABS = ["Embed", "Rerank", "Compare", "Search", "Models"]
-
-
-def tab_list(page: Page):
-    return page.get_by_role("tablist", name="What to try")
 
 
 def shown(page: Page) -> list[str]:
@@ -29,7 +23,8 @@ def test_tabs_by_keyboard(visitor):
             break
         page.keyboard.press("Tab")
     expect(page.get_by_role("tab", name="Embed")).to_be_focused()
-    for press, tab in [("ArrowRight", "Rerank"), ("End", "Models"), ("ArrowRight", "Embed"), ("ArrowLeft", "Models"), ("Home", "Embed"), ("ArrowRight", "Rerank")]:
+    presses = ["ArrowRight", "End", "ArrowRight", "ArrowLeft", "Home", "ArrowRight"]
+    for press, tab in zip(presses, ["Rerank", "Models", "Embed", "Models", "Embed", "Rerank"], strict=True):
         page.keyboard.press(press)
         expect(page.get_by_role("tab", name=tab)).to_be_focused()
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")

@@ -39,8 +39,7 @@ def run(language: str, text: str, folder, key: str = "") -> str:
         "JavaScript": [ROOT / "var/node/bin/node", name],
         "Go": [shutil.which("go"), "run", name],
     }[language]
-    env = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    env.pop("QUADRATE_API_KEY", None)
+    env = {name: value for name, value in os.environ.items() if name != "QUADRATE_API_KEY"}
     if key:
         env["QUADRATE_API_KEY"] = key
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)

@@ -23,8 +23,8 @@ new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map
 class Visitor:
     """Somebody with a browser of his own, who notes all that goes wrong in it."""
 
-    def __init__(self, browser: Browser, server: Server, name: str, **options):
-        self.server, self.name = server, name
+    def __init__(self, browser: Browser, server: Server, **options):
+        self.server = server
         self.wrong: list[str] = []
         self.expected: list[str] = []
         self.requests: list[str] = []

@@ -175,10 +175,7 @@ step_gotestsum() {
 # can_install: whether Debian's packages can be installed here.
 can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
 
-install() {
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
-}
+install_packages() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; }
 
 # The tests of shared rate limits start servers of their own; none needs to run.
 step_redis() {
@@ -187,22 +184,18 @@ step_redis() {
       echo "redis-server is not installed, and the tests of shared rate limits start it. Install it (as root, Debian and Ubuntu: apt-get install redis-server) and run this again." >&2
       return 1
     fi
-    install redis-server
+    install_packages redis-server
   fi
   redis-server --version
 }
 
-# The only step that may find nothing and go on: scripts/test.sh then says that the stage `browser`
-# was not run.
+# The only step that may fail and let the others go on: not every system has Chromium as a package.
+# scripts/test.sh then says that the stage `browser` was not run.
 step_chromium() {
-  if ! can_install; then
-    scripts/chromium.sh || echo "Chromium is not installed, and cannot be from here: the tests in a browser will not run. Install it (as root, Debian: apt-get install chromium fonts-nanum)."
-    return 0
-  fi
-  if ! scripts/chromium.sh; then install chromium fonts-nanum; fi
+  if can_install && ! scripts/chromium.sh; then install_packages chromium fonts-nanum || true; fi
   # Without such a font screenshots show boxes for Korean.
-  if [ -z "$(fc-list :lang=ko 2>/dev/null)" ]; then install fonts-nanum fontconfig; fi
-  scripts/chromium.sh
+  if can_install && [ -z "$(fc-list :lang=ko 2>/dev/null)" ]; then install_packages fontconfig fonts-nanum || true; fi
+  scripts/chromium.sh || echo "There is no Chromium, and it could not be installed: the tests in a browser will not run."
 }
 
 # inputs STEP: the files and words whose change makes the step run again.

@@ -44,7 +44,7 @@ check() {
   rm -rf "$copy" && mkdir -p "$copy/again/playground" "$copy/again/scripts/setup"
   cp ../scripts/setup/requirements-node.txt "$copy/again/scripts/setup/"
   cp -R app build.sh licences.ts ./*.json vite.config.ts "$copy/again/playground/"
-  cp -R --link node_modules "$copy/again/playground/"
+  cp -a --link node_modules "$copy/again/playground/"
   (cd "$copy/again/playground" && build)
   if ! diff -rq "$copy/again/playground/assets" assets; then
     echo "playground/assets is not what its sources make: run \`make playground\` and commit what it builds." >&2

@@ -115,10 +115,10 @@ describe("embedAll", () => {
     expect(mostInFlight).toBe(Math.min(parallel, Math.ceil(n / perRequest)));
   });
 
-  it("sends the model, base64 and the dimensions", async () => {
+  it("sends the model, base64, the dimensions and what the texts are", async () => {
     serve(({ texts }) => vectors(texts));
-    await settled(embedAll("test/m", ["1"], { dimensions: 3 }));
-    expect(calls[0]?.body).toEqual({ model: "test/m", input: ["1"], encoding_format: "base64", dimensions: 3 });
+    await settled(embedAll("test/m", ["1"], { dimensions: 3, inputType: "query" }));
+    expect(calls[0]?.body).toEqual({ model: "test/m", input: ["1"], encoding_format: "base64", dimensions: 3, input_type: "query" });
   });
 
   it("puts long texts in requests of their own", async () => {

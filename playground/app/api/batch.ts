@@ -1,13 +1,10 @@
 // Embeds any number of texts, in parts that the server and the page bear.
 import { number } from "../i18n/language";
-import { type Embedded, embed, type Vectors } from "./calls";
+import { type Embedded, type EmbedOptions, embed, type Vectors } from "./calls";
 import { type Answer, ApiError, type Timing } from "./http";
 import { words } from "./words";
 
-export interface BatchOptions {
-  /** Cut to so many dimensions; undefined: all. */
-  dimensions?: number | undefined;
-  signal?: AbortSignal | undefined;
+export interface BatchOptions extends EmbedOptions {
   /** Called with how many texts are done, at the start and after each part. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** The most texts of a request. */
@@ -49,7 +46,7 @@ export const longestWait = 60;
  * signal's reason when it is aborted.
  */
 export async function embedAll(model: string, texts: string[], options: BatchOptions = {}): Promise<Batch> {
-  const { signal, onProgress, perRequest = 64, parallel = 2, dimensions } = options;
+  const { signal, onProgress, perRequest = 64, parallel = 2, dimensions, inputType } = options;
   signal?.throwIfAborted();
   const own = new AbortController();
   const follow = () => own.abort(signal?.reason);
@@ -64,7 +61,7 @@ export async function embedAll(model: string, texts: string[], options: BatchOpt
       try {
         const answer = await patiently(own.signal, () => {
           sent.requests++;
-          return embed(model, texts.slice(from, to), { dimensions, signal: own.signal });
+          return embed(model, texts.slice(from, to), { dimensions, inputType, signal: own.signal });
         });
         gathered.add(answer, from, to);
       } catch (reason) {

@@ -71,6 +71,11 @@ describe("health", () => {
     await expect(health()).rejects.toMatchObject({ status });
     await expect(health()).rejects.toBeInstanceOf(ApiError);
   });
+
+  it.each(["<h1>503 Service Unavailable</h1>", "null", ""])("is refused with 503 and %j, which is not the server's", async (text) => {
+    vi.stubGlobal("fetch", async () => new Response(text, { status: 503, statusText: "Service Unavailable" }));
+    await expect(health()).rejects.toMatchObject({ name: "ApiError", status: 503, body: text });
+  });
 });
 
 describe("models", () => {

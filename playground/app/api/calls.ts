@@ -17,6 +17,11 @@ export interface Embedded extends Vectors {
 export interface EmbedOptions {
   /** Cut to so many dimensions; undefined: all. */
   dimensions?: number | undefined;
+  /**
+   * What the texts are in a search. Models such as E5 were trained with another prompt before each, and find less
+   * without them; the server has the prompts. undefined: the model's default prompt.
+   */
+  inputType?: "query" | "document" | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -24,6 +29,7 @@ export interface EmbedOptions {
 export async function embed(model: string, texts: string[], options: EmbedOptions = {}): Promise<Answer<Embedded>> {
   const body: Record<string, unknown> = { model, input: texts, encoding_format: "base64" };
   if (options.dimensions) body.dimensions = options.dimensions;
+  if (options.inputType) body.input_type = options.inputType;
   const answer = await request<{ data: { embedding: string }[]; usage: { total_tokens: number } }>(
     "POST",
     "/v1/embeddings",
@@ -75,11 +81,19 @@ export async function health(signal?: AbortSignal): Promise<Health> {
   try {
     return (await request<Health>("GET", "/health", undefined, signal)).data;
   } catch (reason) {
-    if (reason instanceof ApiError && reason.status === 503) {
-      const body = JSON.parse(reason.body);
-      if (Array.isArray(body.models)) return body;
-    }
+    const told = reason instanceof ApiError && reason.status === 503 && healthOf(reason.body);
+    if (told) return told;
     throw reason;
+  }
+}
+
+/** undefined: it is not this server's, but of something before it. */
+function healthOf(body: string): Health | undefined {
+  try {
+    const told = JSON.parse(body);
+    return Array.isArray(told?.models) ? told : undefined;
+  } catch {
+    return undefined;
   }
 }
 

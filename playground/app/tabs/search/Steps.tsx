@@ -1,7 +1,6 @@
 import { milliseconds, number } from "../../i18n/language";
 import { DataTable, type Row } from "../../parts/DataTable";
-import type { Cost } from "./embeddings";
-import type { Found, Reranked } from "./retrieval";
+import type { Cost, Found, Reranked } from "./retrieval";
 import { words } from "./words";
 
 /** What each step of a search has taken. */

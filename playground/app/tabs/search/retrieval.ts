@@ -1,8 +1,9 @@
 // Search in two steps: the nearest documents by their embeddings, then a reranker's order of them.
+import { type Batch, embedAll } from "../../api/batch";
 import { rerank, type Vectors } from "../../api/calls";
+import type { Timing } from "../../api/http";
 import { math } from "../../math";
 import type { Report } from "../../parts/Run";
-import { type Cost, type Embeddings, embeddings } from "./embeddings";
 import { type Hit, type Move, moves } from "./moves";
 import { words } from "./words";
 
@@ -18,6 +19,19 @@ export interface Asked {
   reranker: string;
   /** How many of the nearest the reranker gets. */
   k: number;
+}
+
+/** What a step's calls to a model have cost. */
+export interface Cost {
+  /** Milliseconds from the start of the first to the end of the last, as the page sees it. */
+  took: number;
+  requests: number;
+  /** undefined: the server does not say. */
+  tokens?: number | undefined;
+  /** What the server told of the call that took the longest. */
+  timing: Timing;
+  /** How many texts were cut to the model's length. */
+  truncated: number;
 }
 
 export interface Found {
@@ -42,7 +56,7 @@ export interface Reranked {
 interface Index {
   model: string;
   texts: string[];
-  vectors: Embeddings;
+  vectors: Batch;
 }
 
 /** Holds the documents' vectors until the documents, their model or its dimensions change. */
@@ -54,10 +68,7 @@ export class Retriever {
     const { query, documents: texts, embedder: model, k } = asked;
     if (texts.length > mostDocuments) throw new Error(words.value.tooMany(texts.length, mostDocuments));
     // The worker starts meanwhile, so that its start is not counted as retrieval.
-    const [vector] = await Promise.all([
-      embeddings({ model, type: "query", texts: [query] }, signal),
-      math.nearest(nothing, nothing.data, 0),
-    ]);
+    const [vector] = await Promise.all([embedAll(model, [query], { inputType: "query", signal }), math.nearest(nothing, nothing.data, 0)]);
     const kept = this.#kept(model, texts, vector.cols);
     const vectors = kept ?? (await this.#embed(model, texts, signal, report));
     const started = performance.now();
@@ -66,15 +77,15 @@ export class Retriever {
     return { asked, hits, documents: kept ? null : cost(vectors), query: cost(vector), nearest: performance.now() - started };
   }
 
-  async #embed(model: string, texts: string[], signal: AbortSignal, report: Report): Promise<Embeddings> {
+  async #embed(model: string, texts: string[], signal: AbortSignal, report: Report): Promise<Batch> {
     // Two sets of vectors are never held at once.
     this.#index = null;
-    const vectors = await embeddings({ model, type: "document", texts }, signal, report);
+    const vectors = await embedAll(model, texts, { inputType: "document", signal, onProgress: report });
     this.#index = { model, texts, vectors };
     return vectors;
   }
 
-  #kept(model: string, texts: string[], cols: number): Embeddings | null {
+  #kept(model: string, texts: string[], cols: number): Batch | null {
     const index = this.#index;
     if (index?.model !== model || index.vectors.cols !== cols || index.texts.length !== texts.length) return null;
     return index.texts.every((text, i) => text === texts[i]) ? index.vectors : null;
@@ -99,4 +110,4 @@ const nothing: Vectors = { data: new Float32Array(0), rows: 0, cols: 0 };
 // The worker gets a copy of what it is given.
 const bare = ({ data, rows, cols }: Vectors): Vectors => ({ data, rows, cols });
 
-const cost = ({ took, requests, tokens, timing, truncated }: Embeddings): Cost => ({ took, requests, tokens, timing, truncated });
+const cost = ({ took, requests, tokens, timing, truncated }: Batch): Cost => ({ took, requests, tokens, timing, truncated });

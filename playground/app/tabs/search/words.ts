@@ -12,10 +12,6 @@ export const words = messages(
     tooMany: (n: number, max: number) => `${number(n)} documents are more than this page keeps, ${number(max)}.`,
     incomplete: (given: number, ranked: number) =>
       `The reranker was given ${number(given)} documents and its answer ranks ${number(ranked)} of them.`,
-    part: (from: number, to: number, what: string) =>
-      from === to ? `Document ${number(from)}: ${what}` : `Documents ${number(from)} to ${number(to)}: ${what}`,
-    shape: (rows: number, cols: number, of: number, before: number) =>
-      `The server answered ${number(rows)} vectors of ${number(cols)} dimensions where ${number(of)} of ${number(before)} were expected.`,
     alike: "Both steps use this model's cosine similarity, so reranking cannot change the order. Choose another reranker.",
     retrieved: "Retrieved",
     reranked: "Reranked",
@@ -103,9 +99,6 @@ export const words = messages(
     search: "검색",
     tooMany: (n, max) => `문서가 ${number(n)}개로, 이 페이지에 보관할 수 있는 ${number(max)}개를 넘습니다.`,
     incomplete: (given, ranked) => `리랭커에 문서 ${number(given)}개를 보냈으나 응답에는 ${number(ranked)}개의 순위만 있습니다.`,
-    part: (from, to, what) => (from === to ? `문서 ${number(from)}번: ${what}` : `문서 ${number(from)}~${number(to)}번: ${what}`),
-    shape: (rows, cols, of, before) =>
-      `서버가 ${number(cols)}차원 벡터 ${number(rows)}개를 반환했으나 ${number(before)}차원 벡터 ${number(of)}개가 필요합니다.`,
     alike: "두 단계 모두 이 모델의 코사인 유사도를 사용하므로 리랭킹을 해도 순서가 바뀌지 않습니다. 다른 리랭커를 선택하세요.",
     retrieved: "검색 결과",
     reranked: "리랭킹 결과",
@@ -190,9 +183,6 @@ export const words = messages(
     search: "Найти",
     tooMany: (n, max) => `Документов ${number(n)}, а страница хранит не более ${number(max)}.`,
     incomplete: (given, ranked) => `Реранкеру передано документов: ${number(given)}, а в ответе упорядочено: ${number(ranked)}.`,
-    part: (from, to, what) => (from === to ? `Документ ${number(from)}: ${what}` : `Документы ${number(from)}–${number(to)}: ${what}`),
-    shape: (rows, cols, of, before) =>
-      `Сервер вернул векторов: ${number(rows)} (размерность ${number(cols)}), а ожидалось: ${number(of)} (размерность ${number(before)}).`,
     alike: "На обоих этапах используется косинусное сходство этой модели, поэтому порядок не изменится. Выберите другой реранкер.",
     retrieved: "Найдено",
     reranked: "После реранкинга",

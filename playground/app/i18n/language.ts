@@ -1,6 +1,6 @@
 // The languages of the page. Each part brings its own words in all of them, which TypeScript holds
 // against each other.
-import { computed, effect, signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { recall, remember } from "../shell/storage";
 
 export const languages = { en: "English", ko: "한국어", ru: "Русский" } as const;
@@ -23,10 +23,6 @@ export function choose(l: Language): void {
   remember("localStorage", stored, l);
   language.value = l;
 }
-
-effect(() => {
-  document.documentElement.lang = language.value;
-});
 
 /** One language's words have the others' keys and kinds. */
 type Like<T> = { [K in keyof T]: T[K] extends (...args: infer A) => string ? (...args: A) => string : string };

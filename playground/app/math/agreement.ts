@@ -1,3 +1,4 @@
+import { pairAt, upper } from "./pairs";
 import { kendall, ranks, spearman } from "./rank";
 
 export interface Disagreement {
@@ -32,17 +33,6 @@ export function agreement(a: Float32Array, b: Float32Array, n: number, top: numb
   return { spearman: spearman(above, beside), kendall: kendall(above, beside), disagreements: disagreements(above, beside, n, top) };
 }
 
-/** What is above the diagonal, row after row. */
-function upper(matrix: Float32Array, n: number): Float32Array {
-  const values = new Float32Array((n * (n - 1)) / 2);
-  let at = 0;
-  for (let i = 0; i < n; i++) {
-    values.set(matrix.subarray(i * n + i + 1, (i + 1) * n), at);
-    at += n - i - 1;
-  }
-  return values;
-}
-
 function disagreements(a: Float32Array, b: Float32Array, n: number, top: number): Disagreement[] {
   const ranksA = ranks(a);
   const ranksB = ranks(b);
@@ -55,14 +45,4 @@ function disagreements(a: Float32Array, b: Float32Array, n: number, top: number)
     rankA: ranksA[at] as number,
     rankB: ranksB[at] as number,
   }));
-}
-
-function pairAt(at: number, n: number): { i: number; j: number } {
-  let i = 0;
-  let first = 0;
-  while (first + n - i - 1 <= at) {
-    first += n - i - 1;
-    i++;
-  }
-  return { i, j: i + 1 + at - first };
 }

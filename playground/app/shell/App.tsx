@@ -1,5 +1,6 @@
 import { effect, signal } from "@preact/signals";
 import type { ComponentType } from "preact";
+import { language } from "../i18n/language";
 import { Compare } from "../tabs/compare/Compare";
 import { Embed } from "../tabs/embed/Embed";
 import { Models } from "../tabs/models/Models";
@@ -20,6 +21,7 @@ window.addEventListener("hashchange", () => {
 });
 
 effect(() => {
+  document.documentElement.lang = language.value;
   document.title = `${words.value[current.value]} – ${words.value.title}`;
 });
 

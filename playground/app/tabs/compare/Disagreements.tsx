@@ -1,11 +1,12 @@
 import { useSignal } from "@preact/signals";
 import { fixed, number } from "../../i18n/language";
+import type { Disagreement } from "../../math/agreement";
+import { pairsOf } from "../../math/pairs";
 import { DataTable, type Row } from "../../parts/DataTable";
 import { Download } from "../../parts/Download";
 import { Field } from "../../parts/Field";
-import type { Agreement, Disagreement, Side } from "./compare";
+import type { Agreement, Side } from "./compare";
 import { pairsCSV } from "./pairs";
-import { pairsOf } from "./ranks";
 import { words } from "./words";
 import "./compare.css";
 

@@ -11,8 +11,8 @@ interface Drawn {
 
 // There are no canvases here: a chart tells what it would draw.
 vi.mock("../../charts/Chart", () => ({
-  Chart: ({ label, option }: { label: string; option: Drawn | { baseOption: Drawn } }) => {
-    const { visualMap, yAxis } = "baseOption" in option ? option.baseOption : option;
+  Chart: ({ label, option }: { label: string; option: (narrow: boolean) => Drawn }) => {
+    const { visualMap, yAxis } = option(false);
     return <div role="img" aria-label={label} data-scale={`${visualMap.min} ${visualMap.max}`} data-rows={yAxis.data.join()} />;
   },
 }));

@@ -1,6 +1,7 @@
 // The comparison itself: several models embed the same texts, and what they find similar is ranked.
 import { type Batch, embedAll } from "../../api/batch";
 import { math } from "../../math";
+import type { Agreement as Found } from "../../math/agreement";
 import { sameNearest } from "./ranks";
 
 export const limits = {
@@ -23,28 +24,12 @@ export interface Side {
   clustered: number[];
 }
 
-export interface Disagreement {
-  /** Which texts. */
-  i: number;
-  j: number;
-  /** Their cosine by either model. */
-  a: number;
-  b: number;
-  /** The place among all pairs of texts; 1 is the most similar pair. */
-  rankA: number;
-  rankB: number;
-}
-
-/** How far two models agree. Correlations are NaN where one of them finds all pairs equally similar. */
-export interface Agreement {
+/** How far two models agree on the pairs of texts. */
+export interface Agreement extends Found {
   a: Side;
   b: Side;
-  spearman: number;
-  kendall: number;
   /** Share of the texts whose most similar other text is the same, 0 to 1. */
   nearest: number;
-  /** The pairs of texts whose ranks differ most, the widest first. */
-  disagreements: Disagreement[];
 }
 
 export interface Comparison {

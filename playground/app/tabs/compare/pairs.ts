@@ -1,7 +1,7 @@
+import { upper } from "../../math/pairs";
 import { ranks } from "../../math/rank";
 import { tableCSV } from "../../texts/write";
 import type { Side } from "./compare";
-import { upper } from "./ranks";
 
 /** All pairs of the texts as CSV, with the cosine and the rank by each model; rank 1 is the most similar pair. */
 export function pairsCSV(texts: string[], sides: Side[]): string {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { nearestOthers, pairsOf, percentiles, sameNearest, upper } from "./ranks";
+import { upper } from "../../math/pairs";
+import { nearestOthers, percentiles, sameNearest } from "./ranks";
 
 /** A symmetric matrix from what is above its diagonal, which is 1. */
 function matrix(n: number, above: number[]): Float32Array {
@@ -10,12 +11,6 @@ function matrix(n: number, above: number[]): Float32Array {
   }
   return out;
 }
-
-test("the upper triangle has each pair once, row after row", () => {
-  const values = [0.5, 0.25, 0.125, 0, -0.5, -1];
-  expect([...upper(matrix(4, values), 4)]).toEqual(values);
-  expect([1, 2, 3, 200].map(pairsOf)).toEqual([0, 1, 3, 19900]);
-});
 
 test("percentiles keep the order and drop the scale", () => {
   const narrow = percentiles(matrix(3, [0.9, 0.91, 0.92]), 3);

@@ -1,19 +1,6 @@
 // What of a similarity matrix (n×n, row-major, symmetric) does not depend on its model's scale.
+import { upper } from "../../math/pairs";
 import { ranks } from "../../math/rank";
-
-/** How many pairs n texts make. */
-export const pairsOf = (n: number) => (n * (n - 1)) / 2;
-
-/** What is above the diagonal, row after row: each pair once. */
-export function upper(similarity: Float32Array, n: number): Float32Array {
-  const values = new Float32Array(pairsOf(n));
-  let at = 0;
-  for (let i = 0; i < n; i++) {
-    values.set(similarity.subarray(i * n + i + 1, (i + 1) * n), at);
-    at += n - i - 1;
-  }
-  return values;
-}
 
 /**
  * The matrix with each pair's similarity replaced by its percentile: the share of the other pairs

@@ -1,6 +1,5 @@
 // The worker that writes files of vectors: 5,000 texts are two million numbers as text, which would hold up
 // the page for seconds.
-import "./environment";
 import * as Comlink from "comlink";
 import { type Language, language } from "../../i18n/language";
 import { contents } from "./contents";

@@ -43,9 +43,11 @@ it("shows many rows part by part", () => {
   const many = Array.from({ length: 450 }, (_, i) => ({ name: `row ${i}`, score: i }));
   render(<DataTable caption="Many" columns={columns} rows={many} />);
   expect(names()).toHaveLength(200);
-  expect(screen.getByText("200 of 450")).toBeTruthy();
-  fireEvent.click(screen.getByRole("button", { name: "Show more" }));
-  fireEvent.click(screen.getByRole("button", { name: "Show more" }));
+  expect(screen.getByRole("status").textContent).toBe("200 of 450 shown");
+  fireEvent.click(screen.getByRole("button", { name: "Show 200 more" }));
+  fireEvent.click(screen.getByRole("button", { name: "Show 50 more" }));
   expect(names()).toHaveLength(450);
-  expect(screen.queryByRole("button", { name: "Show more" })).toBeNull();
+  expect(screen.queryByRole("button", { name: /^Show/ })).toBeNull();
+  // The button has taken the focus with it otherwise.
+  expect(document.activeElement).toBe(screen.getByRole("status"));
 });

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
-import { words } from "./words";
+import { More } from "./More";
 
 export interface Column {
   key: string;
@@ -65,19 +65,14 @@ export function DataTable({ caption, columns, rows }: Props) {
           </tbody>
         </table>
       </section>
-      {rows.length > shown.value && (
-        <div class="row">
-          <small>{words.value.progress(shown.value, rows.length)}</small>
-          <button
-            type="button"
-            onClick={() => {
-              shown.value += page;
-            }}
-          >
-            {words.value.more}
-          </button>
-        </div>
-      )}
+      <More
+        shown={shown.value}
+        total={rows.length}
+        step={page}
+        onMore={() => {
+          shown.value += page;
+        }}
+      />
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { Problem } from "./Problem";
+import { save } from "./save";
 
 interface Props {
   /** The file's name. */
@@ -12,28 +13,20 @@ interface Props {
   children: ComponentChildren;
 }
 
-/** Browsers begin to save shortly after the click. */
-const kept = 60_000;
-
 /** Saves something as a file. */
 export function Download({ name, type, content, children }: Props) {
   const problem = useSignal<unknown>(null);
-  const save = async () => {
+  const start = async () => {
     problem.value = null;
     try {
-      const url = URL.createObjectURL(new Blob([await content()], { type }));
-      const link = document.createElement("a");
-      link.href = url;
-      link.download = name;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(url), kept);
+      save(new Blob([await content()], { type }), name);
     } catch (reason) {
       problem.value = reason;
     }
   };
   return (
     <>
-      <button type="button" onClick={save}>
+      <button type="button" onClick={start}>
         {children}
       </button>
       <Problem error={problem.value} />

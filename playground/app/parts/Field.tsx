@@ -1,9 +1,9 @@
-import { cloneElement, type VNode } from "preact";
+import { type ComponentChildren, cloneElement, type VNode } from "preact";
 import { useId } from "preact/hooks";
 
 interface Props {
   label: string;
-  hint?: string | undefined;
+  hint?: ComponentChildren;
   /** The control itself; it gets the label's id, and the hint as its description. */
   children: VNode<{ id?: string; "aria-describedby"?: string }>;
 }

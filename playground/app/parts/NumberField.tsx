@@ -33,7 +33,7 @@ export function NumberField(props: Props) {
     } else draft.value = text;
   };
   return (
-    <Field label={label} hint={draft.value === null ? hint : words.value.range(min, max)}>
+    <Field label={label} hint={<Hint usual={hint} range={words.value.range(min, max)} wrong={draft.value !== null} />}>
       <input
         type="number"
         inputMode="numeric"
@@ -49,5 +49,15 @@ export function NumberField(props: Props) {
         }}
       />
     </Field>
+  );
+}
+
+/** The hint and the range, of which one is seen: both take their room at all times, so that nothing moves from under the pointer. */
+function Hint({ usual, range, wrong }: { usual: string | undefined; range: string; wrong: boolean }) {
+  return (
+    <span class="either">
+      <span class={wrong ? "unseen" : undefined}>{usual}</span>
+      <span class={wrong ? undefined : "unseen"}>{range}</span>
+    </span>
   );
 }

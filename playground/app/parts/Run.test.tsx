@@ -56,8 +56,13 @@ it("is cancelled without an error", async () => {
   const { work, seen } = handwork();
   render(<Run work={work} />);
   await click(button("Run"));
+  seen.report?.(64, 5000);
+  await settle();
+  button("Cancel").focus();
   await click(button("Cancel"));
   expect(seen.signal?.aborted).toBe(true);
+  expect(screen.getByRole("status").textContent).toBe("Cancelled after 64 of 5,000.");
+  expect(document.activeElement).toBe(button("Run"));
   expect(screen.queryByRole("alert")).toBeNull();
   expect(screen.queryByRole("button", { name: "Cancel" })).toBeNull();
 });

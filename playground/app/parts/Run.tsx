@@ -21,6 +21,10 @@ export function Run({ work, disabled = false, label }: Props) {
   const busy = useSignal(false);
   const progress = useSignal<[number, number] | null>(null);
   const problem = useSignal<unknown>(null);
+  /** How far the work was when it was cancelled; null: it was not. */
+  const stopped = useSignal<{ at: [number, number] | null } | null>(null);
+  const primary = useRef<HTMLButtonElement>(null);
+  const cancel = useRef<HTMLButtonElement>(null);
   useEffect(() => () => running.current?.abort(), []);
   useShortcut(root);
   const start = async () => {
@@ -28,14 +32,17 @@ export function Run({ work, disabled = false, label }: Props) {
     const mine = new AbortController();
     running.current = mine;
     busy.value = true;
-    progress.value = problem.value = null;
+    progress.value = problem.value = stopped.value = null;
     try {
       await work(mine.signal, (done, total) => {
         progress.value = [done, total];
       });
     } catch (reason) {
-      if (!mine.signal.aborted) problem.value = reason;
+      if (mine.signal.aborted) stopped.value = { at: progress.value };
+      else problem.value = reason;
     }
+    // The button that is about to go must not take the focus with it.
+    if (cancel.current && document.activeElement === cancel.current) primary.current?.focus();
     busy.value = false;
     progress.value = null;
   };
@@ -45,6 +52,7 @@ export function Run({ work, disabled = false, label }: Props) {
       <div class="row">
         {/* While it runs the button is not disabled by that, or the keyboard's focus would be lost. */}
         <button
+          ref={primary}
           type="button"
           class="primary"
           disabled={disabled}
@@ -55,7 +63,7 @@ export function Run({ work, disabled = false, label }: Props) {
           {label ?? w.run}
         </button>
         {busy.value && (
-          <button type="button" onClick={() => running.current?.abort()}>
+          <button ref={cancel} type="button" onClick={() => running.current?.abort()}>
             {w.cancel}
           </button>
         )}
@@ -65,14 +73,16 @@ export function Run({ work, disabled = false, label }: Props) {
             <small>{w.progress(p[0], p[1])}</small>
           </>
         )}
-        <span class="visually-hidden" role="status">
-          {busy.value ? spoken(p) : ""}
-        </span>
+        <small class={busy.value ? "visually-hidden" : undefined} role="status">
+          {busy.value ? spoken(p) : stopped.value && ended(stopped.value.at)}
+        </small>
       </div>
       <Problem error={problem.value} />
     </div>
   );
 }
+
+const ended = (at: [number, number] | null) => (at ? words.value.cancelledAfter(...at) : words.value.cancelled);
 
 /** What is read out: not each step, but each quarter. */
 function spoken(p: [number, number] | null): string {

@@ -12,13 +12,15 @@ interface Props {
   path: "/v1/embeddings" | "/v1/rerank" | (string & {});
   /** What is sent. */
   body: unknown;
+  /** What else is to be said of the call. */
+  note?: string | undefined;
 }
 
 const languages = Object.keys(programs) as Language[];
 const chosen = signal<Language>("curl");
 
 /** The same call as a program to copy. The key is not in it: it comes from the environment. */
-export function Snippets({ path, body }: Props) {
+export function Snippets({ path, body, note }: Props) {
   const w = words.value;
   const prefix = useId();
   const language = chosen.value;
@@ -55,6 +57,7 @@ export function Snippets({ path, body }: Props) {
           {l === language && <pre>{text}</pre>}
         </div>
       ))}
+      {note && <small>{note}</small>}
       {cut.items && <small>{w.firstItems(...cut.items)}</small>}
       {cut.texts > 0 && <small>{w.cutTexts(cut.texts)}</small>}
       {withKey && <small>{w.keyFrom("QUADRATE_API_KEY")}</small>}

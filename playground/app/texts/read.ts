@@ -8,7 +8,7 @@ export const mostTexts = 50_000;
 export const mostBytes = 64 << 20;
 
 /** The names of the columns and fields that hold the texts, the first that there is. */
-const fields = ["text", "document", "content", "input"];
+export const fields = ["text", "document", "content", "input"];
 
 /** After so many characters the page may draw and answer. */
 const charactersPerPause = 1 << 18;

@@ -3,7 +3,7 @@ import { messages } from "../i18n/language";
 export const words = messages(
   {
     files:
-      "Text files have one text a line. Of a CSV file, the column named text, document, content or input is read; without such a header, the column that holds the most characters. Of a JSON Lines file, strings or those fields are read.",
+      "Text files are read as the field is. Of a CSV file, the column with one of the following names is read, or else the one that holds the most characters; of a JSONL file, strings or fields with one of these names:",
     tooLarge: (size: string, most: string) => `The file is ${size} MiB in size; at most ${most} MiB can be read.`,
     tooMany: (line: string, most: string) => `Line ${line}: here the number of texts exceeds ${most}, the most that can be read.`,
     none: "The file holds no text.",
@@ -20,7 +20,7 @@ export const words = messages(
   },
   {
     files:
-      "텍스트 파일은 한 줄에 텍스트 하나로 읽습니다. CSV 파일에서는 이름이 text, document, content, input인 열을 읽고, 이러한 머리글이 없으면 글자 수가 가장 많은 열을 읽습니다. JSON Lines 파일에서는 문자열 또는 같은 이름의 필드를 읽습니다.",
+      "텍스트 파일은 입력란과 같은 방식으로 읽습니다. CSV 파일에서는 다음 이름의 열을 읽고, 없으면 글자 수가 가장 많은 열을 읽습니다. JSONL 파일에서는 문자열 또는 다음 이름의 필드를 읽습니다:",
     tooLarge: (size, most) => `파일 크기가 ${size} MiB입니다. 최대 ${most} MiB까지 읽을 수 있습니다.`,
     tooMany: (line, most) => `${line}행: 텍스트 수가 최대 한도인 ${most}개를 초과합니다.`,
     none: "파일에 텍스트가 없습니다.",
@@ -37,7 +37,7 @@ export const words = messages(
   },
   {
     files:
-      "В текстовом файле каждая строка — отдельный текст. Из CSV читается столбец text, document, content или input, а без такого заголовка — столбец, в котором больше всего символов. Из JSON Lines читаются строки или те же поля.",
+      "Текстовый файл читается так же, как это поле. Из CSV читается столбец с одним из следующих названий, а если такого нет — столбец, в котором больше всего символов; из JSONL — строки или поля с такими названиями:",
     tooLarge: (size, most) => `Размер файла ${size} МиБ, допускается не более ${most} МиБ.`,
     tooMany: (line, most) => `Строка ${line}: превышено максимальное число текстов — ${most}.`,
     none: "В файле нет текстов.",

@@ -129,6 +129,34 @@ test("shows the failure of one with the others' results", async () => {
   expect(screen.getByRole("heading", { name: "Agreement" })).toBeTruthy();
 });
 
+test("says so when the form holds something else than what was compared", async () => {
+  served(({ input }) => angles(input.map((_, i) => i * 7)));
+  render(<Compare />);
+  await write(["one", "two", "three"]);
+  await fireEvent.click(button());
+  await finished("2 models");
+  const stale = () => screen.queryByText("The form has changed since these results.") !== null;
+  expect(stale()).toBe(false);
+  await write(["one", "two", "four"]);
+  expect(stale()).toBe(true);
+  await write(["one", "two", "three"]);
+  expect(stale()).toBe(false);
+  await fireEvent.click(box("d"));
+  expect(stale()).toBe(true);
+});
+
+test("a comparison that is begun anew and fails leaves no former result", async () => {
+  served(({ input }) => angles(input.map((_, i) => i * 7)));
+  render(<Compare />);
+  await fireEvent.click(button());
+  await finished("2 models");
+  served((_, signal) => new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))));
+  await fireEvent.click(button());
+  await fireEvent.click(await screen.findByRole("button", { name: "Cancel" }));
+  await screen.findByText("Cancelled after 0 of 24.");
+  expect(screen.queryAllByRole("figure")).toEqual([]);
+});
+
 test("one result alone is shown, without agreement", async () => {
   served(({ model, input }) => (model === "c" ? refused(404, "not here", "model_not_found") : angles(input.map((_, i) => i))));
   render(<Compare />);

@@ -1,5 +1,6 @@
 import { milliseconds, number } from "../../i18n/language";
 import { DataTable, type Row } from "../../parts/DataTable";
+import { words as common } from "../../parts/words";
 import type { Side } from "./compare";
 import { words } from "./words";
 import "./compare.css";
@@ -7,17 +8,18 @@ import "./compare.css";
 /** What each model needed for the texts, so many of them. */
 export function Costs({ sides, texts }: { sides: Side[]; texts: number }) {
   const w = words.value;
+  const c = common.value;
   const columns = [
-    { key: "model", name: w.model, sortable: true },
-    { key: "dimensions", name: w.dimensions, numeric: true, sortable: true },
-    { key: "took", name: w.latency, numeric: true, sortable: true },
+    { key: "model", name: c.model, sortable: true },
+    { key: "dimensions", name: c.dimensions, numeric: true, sortable: true },
+    { key: "took", name: c.latency, numeric: true, sortable: true },
     { key: "perText", name: w.perText, numeric: true },
-    { key: "tokenize", name: w.tokenize, numeric: true, sortable: true },
-    { key: "queue", name: w.queue, numeric: true, sortable: true },
-    { key: "run", name: w.inference, numeric: true, sortable: true },
-    { key: "tokens", name: w.tokens, numeric: true, sortable: true },
-    { key: "truncated", name: w.truncated, numeric: true, sortable: true },
-    { key: "backend", name: w.backend, sortable: true },
+    { key: "tokenize", name: c.tokenize, numeric: true, sortable: true },
+    { key: "queue", name: c.queue, numeric: true, sortable: true },
+    { key: "run", name: c.inference, numeric: true, sortable: true },
+    { key: "tokens", name: c.tokens, numeric: true, sortable: true },
+    { key: "truncated", name: c.truncated, numeric: true, sortable: true },
+    { key: "backend", name: c.backend, sortable: true },
   ];
   return (
     <section class="card">

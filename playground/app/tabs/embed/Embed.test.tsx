@@ -1,6 +1,7 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/preact";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { choose } from "../../i18n/language";
+import { words as common } from "../../parts/words";
 import { models, modelsError } from "../../shell/models";
 import { Embed } from "./Embed";
 import { embedded, serve } from "./server.fake";
@@ -73,7 +74,7 @@ test("embeds the examples at once, in the page's language, until something is wr
   expect(texts().value).toMatch(/^주문한 택배/);
   await write("mine");
   choose("ru");
-  await waitFor(() => expect(screen.getByText(words.value.changed)).toBeTruthy());
+  await waitFor(() => expect(screen.getByText(common.value.stale)).toBeTruthy());
   expect(texts().value).toBe("mine");
 });
 
@@ -82,7 +83,7 @@ test("shows the model, tokens, dimensions and the server's times", async () => {
   render(<Embed />);
   await write("1 0", "0 1", "1 1");
   await run();
-  expect(await facts()).toMatch(/Modelm.*Back endfake.*Texts3.*Tokens9.*Dimensions2.*tokenizing 1 ms, queue 2 ms, model 3 ms/);
+  expect(await facts()).toMatch(/Modelm.*Back endfake.*Texts3.*Tokens9.*Dimensions2.*tokenization 1 ms, queue 2 ms, inference 3 ms/);
 });
 
 test("asks for the dimensions that were entered", async () => {
@@ -91,12 +92,12 @@ test("asks for the dimensions that were entered", async () => {
   await run();
   await facts();
   await fireEvent.input(screen.getByLabelText("Dimensions"), { target: { value: "2" } });
-  expect(screen.getByText(words.value.changed)).toBeTruthy();
+  expect(screen.getByText(common.value.stale)).toBeTruthy();
   await run();
   await waitFor(() => expect(asked).toHaveLength(2));
   expect(asked.map((a) => a.dimensions)).toEqual([undefined, 2]);
   await facts();
-  expect(screen.queryByText(words.value.changed)).toBeNull();
+  expect(screen.queryByText(common.value.stale)).toBeNull();
 });
 
 test("orders the map as entered, clustered, and by the similarity to a text", async () => {
@@ -176,7 +177,7 @@ test("drops what was done when it is cancelled, says how much that was, and can 
   await run();
   expect(await screen.findByText("64 of 200")).toBeTruthy();
   await fireEvent.click(screen.getByRole("button", { name: "Cancel" }));
-  expect(await screen.findByText("Cancelled after 64 of 200 texts. Their vectors were dropped.")).toBeTruthy();
+  expect(await screen.findByText("Cancelled after 64 of 200.")).toBeTruthy();
   expect(screen.queryByRole("region", { name: "Result" })).toBeNull();
   expect(screen.queryByRole("alert")).toBeNull();
   held = false;

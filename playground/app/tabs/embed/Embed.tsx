@@ -1,11 +1,11 @@
 import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { embedAll } from "../../api/batch";
-import { number } from "../../i18n/language";
 import { ModelSelect } from "../../parts/ModelSelect";
 import { NumberField } from "../../parts/NumberField";
 import { type Report, Run } from "../../parts/Run";
 import { Snippets } from "../../parts/Snippets";
+import { Stale } from "../../parts/Stale";
 import { TextsInput } from "../../parts/TextsInput";
 import { models } from "../../shell/models";
 import { lines } from "../../texts/read";
@@ -33,7 +33,6 @@ export function Embed() {
   const entered = useSignal<string | null>(null);
   const dimensions = useSignal<number | undefined>(undefined);
   const found = useSignal<(Result & { asked: Asked }) | null>(null);
-  const dropped = useSignal<[done: number, total: number] | null>(null);
 
   const written = entered.value ?? w.examples;
   const texts = useMemo(() => lines(written), [written]);
@@ -41,23 +40,12 @@ export function Embed() {
   const own = models.value.find((m) => m.id === model.value)?.dimensions;
 
   const work = async (signal: AbortSignal, report: Report) => {
-    let progress: [number, number] = [0, texts.length];
-    found.value = dropped.value = null;
-    const onProgress = (done: number, total: number) => {
-      progress = [done, total];
-      report(done, total);
-    };
-    try {
-      const batch = await embedAll(asked.model, texts, { dimensions: asked.dimensions, signal, onProgress });
-      found.value = { texts, batch, asked };
-    } catch (reason) {
-      if (signal.aborted) dropped.value = progress;
-      throw reason;
-    }
+    found.value = null;
+    const batch = await embedAll(asked.model, texts, { dimensions: asked.dimensions, signal, onProgress: report });
+    found.value = { texts, batch, asked };
   };
 
   const result = found.value;
-  const cut = dropped.value;
   // What was found need not be drawn again with each letter that is typed.
   const outcome = useMemo(() => result && <Outcome result={result} />, [result]);
   const body = useMemo(() => bodyOf(asked.model, texts, asked.dimensions), [asked.model, texts, asked.dimensions]);
@@ -73,7 +61,6 @@ export function Embed() {
               model.value = id;
             }}
           />
-          {/* The hint has one line, as what replaces it at a wrong number: Run must not move away from the pointer. */}
           <NumberField
             label={w.dimensions}
             hint={w.dimensionsHint}
@@ -94,13 +81,8 @@ export function Embed() {
             entered.value = value;
           }}
         />
-        <div>
-          <Run label={w.run} disabled={!model.value || texts.length === 0} work={work} />
-          <div role="status" class="noted">
-            {cut && <p class="notice">{w.dropped(number(cut[0]), number(cut[1]))}</p>}
-            {result && differs(result.asked, asked) && <p class="notice">{w.changed}</p>}
-          </div>
-        </div>
+        <Run label={w.run} disabled={!model.value || texts.length === 0} work={work} />
+        <Stale when={result !== null && differs(result.asked, asked)} />
       </div>
       {outcome}
       <Snippets path="/v1/embeddings" body={body} />

@@ -1,6 +1,7 @@
 // Files of vectors for the user to keep.
 import * as Comlink from "comlink";
 import { language } from "../../i18n/language";
+import { save } from "../../parts/save";
 import type { Contents, Kind } from "./contents";
 import { fileName, type Result } from "./result";
 
@@ -23,19 +24,6 @@ export async function write(kind: Kind, { texts, batch }: Result, signal: AbortS
   } finally {
     worker.terminate();
   }
-}
-
-/** Browsers begin to save shortly after the click. */
-const kept = 60_000;
-
-/** Has the browser save a file. */
-export function save(file: Blob, name: string): void {
-  const url = URL.createObjectURL(file);
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), kept);
 }
 
 export const writeAndSave = async (kind: Kind, result: Result, signal: AbortSignal): Promise<void> =>

@@ -33,8 +33,8 @@ test("tells what was measured", () => {
     ["Latency per text", "50 ms"],
     ["Throughput", "20 texts/s"],
     ["Requests", "1"],
-    ["In the server", "tokenizing 0.5 ms, queue 2 ms, model 150 ms"],
-    ["Texts cut to the model's length", "3"],
+    ["In the server", "tokenization 0.5 ms, queue 2 ms, inference 150 ms"],
+    ["Truncated", "3"],
   ]);
 });
 

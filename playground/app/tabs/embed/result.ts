@@ -1,6 +1,7 @@
 // What the Embed tab has found, and what it tells about it.
 import type { Batch } from "../../api/batch";
 import { language, milliseconds, number } from "../../i18n/language";
+import { words as common } from "../../parts/words";
 import { words } from "./words";
 
 /** The vectors with what they were asked for: row i of the batch is texts[i]. */
@@ -16,14 +17,15 @@ export const percent = (share: number) =>
 /** The names and values of what was measured. What the server did not say is undefined. */
 export function factsOf({ batch, texts }: Result): [name: string, value: string | undefined][] {
   const w = words.value;
+  const c = common.value;
   const { tokenize, queue, run } = batch.timing;
   const measured = tokenize !== undefined && queue !== undefined && run !== undefined;
   return [
-    [w.model, batch.model || undefined],
-    [w.backend, batch.backend || undefined],
+    [c.model, batch.model || undefined],
+    [c.backend, batch.backend || undefined],
     [w.count, number(texts.length)],
-    [w.tokens, number(batch.tokens)],
-    [w.dimensions, number(batch.cols)],
+    [c.tokens, number(batch.tokens)],
+    [c.dimensions, number(batch.cols)],
     [w.latency, milliseconds(batch.took)],
     [w.perText, milliseconds(batch.took / texts.length)],
     [w.throughput, w.perSecond(number((texts.length * 1000) / batch.took))],
@@ -32,7 +34,7 @@ export function factsOf({ batch, texts }: Result): [name: string, value: string 
       batch.requests > 1 ? w.slowest : w.server,
       measured ? w.timing(milliseconds(tokenize), milliseconds(queue), milliseconds(run)) : undefined,
     ],
-    [w.truncated, number(batch.truncated)],
+    [c.truncated, number(batch.truncated)],
   ];
 }
 

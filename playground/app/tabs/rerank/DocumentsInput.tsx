@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useId } from "preact/hooks";
-import { Problem } from "../../parts/Problem";
+import { dropped, FileInput, useFile } from "../../parts/FileInput";
 import { readDocuments, type Separation } from "./documents";
 import { words } from "./words";
 
@@ -17,27 +17,25 @@ interface Props {
 export function DocumentsInput({ value, separation, count, onChange, onSeparation }: Props) {
   const id = useId();
   const w = words.value;
-  const problem = useSignal<unknown>(null);
   const switched = useSignal(false);
+  const file = useFile(async (chosen) => {
+    switched.value = false;
+    const read = await readDocuments(chosen, separation);
+    switched.value = read.separation !== separation;
+    onSeparation(read.separation);
+    onChange(read.value);
+  });
   // What was said of a file is of no interest once something else was done.
   const forget = () => {
-    problem.value = null;
+    file.problem.value = null;
     switched.value = false;
   };
-  const load = async (file: File | undefined) => {
-    if (!file) return;
-    forget();
-    try {
-      const read = await readDocuments(file, separation);
-      switched.value = read.separation !== separation;
-      onSeparation(read.separation);
-      onChange(read.value);
-    } catch (reason) {
-      problem.value = reason;
-    }
+  const drop = (e: DragEvent) => {
+    const given = dropped(e);
+    if (given) file.load(given);
   };
   return (
-    <div class="stack">
+    <>
       <div class="field">
         <label for={id}>{w.documents}</label>
         <textarea
@@ -49,23 +47,9 @@ export function DocumentsInput({ value, separation, count, onChange, onSeparatio
             forget();
             onChange(e.currentTarget.value);
           }}
+          onDrop={drop}
         />
-        <div class="row">
-          <label class="file">
-            {w.file}
-            <input
-              type="file"
-              accept=".txt,.csv,.tsv,.jsonl,.ndjson,text/plain,text/csv"
-              onChange={(e) => {
-                const input = e.currentTarget;
-                load(input.files?.[0]).finally(() => {
-                  input.value = "";
-                });
-              }}
-            />
-          </label>
-          <small>{w.count(count)}</small>
-        </div>
+        <FileInput file={file} count={w.count(count)} />
       </div>
       <fieldset class="choices">
         <legend>{w.separation}</legend>
@@ -84,8 +68,9 @@ export function DocumentsInput({ value, separation, count, onChange, onSeparatio
           </label>
         ))}
       </fieldset>
-      <div role="status">{switched.value && <p class="notice">{w.switched}</p>}</div>
-      <Problem error={problem.value} />
-    </div>
+      <div role="status" class="stale">
+        {switched.value && <p class="notice">{w.switched}</p>}
+      </div>
+    </>
   );
 }

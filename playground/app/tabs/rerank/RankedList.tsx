@@ -1,6 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { number } from "../../i18n/language";
+import { More } from "../../parts/More";
 import { ScoreBar } from "../../parts/ScoreBar";
+import { Shift } from "../../parts/Shift";
 import { digitsOf, type Row, type Scale } from "./ranking";
 import { words } from "./words";
 
@@ -20,7 +22,6 @@ const page = 100;
 export function RankedList({ label, rows, scale, other }: Props) {
   const w = words.value;
   const limit = useSignal(page);
-  const hidden = rows.length - limit.value;
   return (
     <>
       <ol class="ranked" aria-label={label}>
@@ -33,7 +34,7 @@ export function RankedList({ label, rows, scale, other }: Props) {
             <div class="body">
               <Document text={row.document} />
               <small class="row">
-                <Change by={row.change} />
+                <Shift gain={row.change} />
                 <span>{w.entered(row.entered)}</span>
                 {other && <span>{w.elsewhere(other, row.other)}</span>}
               </small>
@@ -44,19 +45,14 @@ export function RankedList({ label, rows, scale, other }: Props) {
           </li>
         ))}
       </ol>
-      {hidden > 0 && (
-        <div class="row">
-          <button
-            type="button"
-            onClick={() => {
-              limit.value += page;
-            }}
-          >
-            {w.more(Math.min(page, hidden))}
-          </button>
-          <small>{w.shown(limit.value, rows.length)}</small>
-        </div>
-      )}
+      <More
+        shown={limit.value}
+        total={rows.length}
+        step={page}
+        onMore={() => {
+          limit.value += page;
+        }}
+      />
     </>
   );
 }
@@ -67,17 +63,6 @@ const Tied = () => (
     <span class="visually-hidden"> {words.value.tied}</span>
   </>
 );
-
-/** How many places a document went up or down: an arrow, a number and a word. */
-function Change({ by }: { by: number }) {
-  const w = words.value;
-  if (by === 0) return <span class="same">{w.same}</span>;
-  return (
-    <span class={by > 0 ? "up" : "down"}>
-      <span aria-hidden="true">{by > 0 ? "▲" : "▼"}</span> {by > 0 ? w.up(by) : w.down(-by)}
-    </span>
-  );
-}
 
 /** Characters of a document that are shown before it is opened. */
 const brief = 280;

@@ -4,6 +4,7 @@ import type { Ranked } from "../../api/types";
 import { fixed, milliseconds, number } from "../../i18n/language";
 import { Facts } from "../../parts/Facts";
 import { Problem } from "../../parts/Problem";
+import { words as common } from "../../parts/words";
 import type { Outcome } from "./ask";
 import { RankedList } from "./RankedList";
 import { digitsOf, type Results, type Row, rowsOf, type Scale } from "./ranking";
@@ -65,18 +66,19 @@ function notes(rows: Row[], { min, max }: Scale, rawCosine: boolean): string[] {
 
 function factsOf(model: string, answer: Answer<Ranked>): [string, string | undefined][] {
   const w = words.value;
+  const c = common.value;
   const { data, timing, took } = answer;
   const time = (ms: number | undefined) => (ms === undefined ? undefined : milliseconds(ms));
   return [
     [w.answeredBy, answer.model && answer.model !== model ? answer.model : undefined],
     [w.kind, kindOf(data.meta?.score_kind)],
-    [w.latency, milliseconds(took)],
-    [w.tokenize, time(timing.tokenize)],
-    [w.queue, time(timing.queue)],
-    [w.run, time(timing.run)],
-    [w.tokens, data.usage && number(data.usage.total_tokens)],
-    [w.truncated, answer.truncated ? number(answer.truncated) : undefined],
-    [w.backend, answer.backend || undefined],
+    [c.latency, milliseconds(took)],
+    [c.tokenize, time(timing.tokenize)],
+    [c.queue, time(timing.queue)],
+    [c.inference, time(timing.run)],
+    [c.tokens, data.usage && number(data.usage.total_tokens)],
+    [c.truncated, answer.truncated ? number(answer.truncated) : undefined],
+    [c.backend, answer.backend || undefined],
   ];
 }
 

@@ -80,7 +80,7 @@ test("two rerankers stand side by side with their correlation over all documents
   tick("Compare with a second reranker");
   await run();
   expect((await entries("model/b"))[0]).toMatch(/^1two.*up 1.*Reranker A: no\. 2/);
-  expect((await entries("model/a"))[0]).toMatch(/^1one.*unchanged.*Reranker B: no\. 3/);
+  expect((await entries("model/a"))[0]).toMatch(/^1one.*same place.*Reranker B: no\. 3/);
   expect(bodies.map((b) => b.model)).toEqual(["model/a", "model/b"]);
   // Ranks 1 2 3 against 3 1 2.
   const agreement = screen.getByText("Agreement of the two rerankers").parentElement as HTMLElement;
@@ -148,6 +148,28 @@ test("cancelling keeps the first list", async () => {
   expect(await screen.findByText("Cancelled")).toBeTruthy();
   expect(await entries("model/a")).toHaveLength(2);
   expect(screen.queryByRole("alert")).toBeNull();
+});
+
+test("says so when the form holds something else than what was asked", async () => {
+  serve({ "model/a": [0.3, 0.6], "model/b": [0.6, 0.3] });
+  render(<Rerank />);
+  write("Documents", "one\ntwo");
+  await run();
+  await entries("model/a");
+  const stale = () => screen.queryByText("The form has changed since these results.") !== null;
+  expect(stale()).toBe(false);
+  for (const [name, other, asked] of [
+    ["Query", "another", field("Query").value],
+    ["Documents", "one\nthree", "one\ntwo"],
+    ["Return at most (top_n)", "1", ""],
+  ] as const) {
+    write(name, other);
+    await waitFor(() => expect(stale()).toBe(true));
+    write(name, asked);
+    await waitFor(() => expect(stale()).toBe(false));
+  }
+  tick("Compare with a second reranker");
+  await waitFor(() => expect(stale()).toBe(true));
 });
 
 test("texts are shown as text", async () => {
@@ -230,4 +252,4 @@ test("a long list is shown in parts, and a long document can be opened", async (
   expect(screen.queryByRole("button", { name: /^Show \d+ more/ })).toBeNull();
   const whole = screen.getByText("Whole document").closest("details") as HTMLElement;
   expect(whole.textContent).toMatch(/long end$/);
-});
+}, 20_000);

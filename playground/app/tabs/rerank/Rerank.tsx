@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useId, useMemo } from "preact/hooks";
 import { Run } from "../../parts/Run";
 import { Snippets } from "../../parts/Snippets";
+import { Stale } from "../../parts/Stale";
 import { askEach, bodyOf } from "./ask";
 import { DocumentsInput } from "./DocumentsInput";
 import { createForm, type Form } from "./form";
@@ -15,6 +16,7 @@ export function Rerank() {
   const form = useMemo(createForm, []);
   const asked = useSignal<Asked | null>(null);
   const enough = form.enough.value;
+  const body = useMemo(() => bodyOf(form.first.value, form.question.value), [form.first.value, form.question.value]);
   const work = (signal: AbortSignal) => {
     // What is changed while the rerankers are at work is not what they were asked.
     const question = form.question.value;
@@ -24,28 +26,45 @@ export function Rerank() {
   };
   return (
     <div class="stack">
-      <p>{w.intro}</p>
-      <Query form={form} />
-      <DocumentsInput
-        value={form.written.value}
-        separation={form.separation.value}
-        count={form.question.value.documents.length}
-        onChange={(to) => {
-          form.documents.value = to;
-        }}
-        onSeparation={(to) => {
-          form.separation.value = to;
-        }}
-      />
-      <Options form={form} />
-      <Run work={work} disabled={!enough || form.models.value.includes("")} label={w.rerank} />
-      {!enough && <small>{w.needs}</small>}
+      <p class="muted">{w.intro}</p>
+      <div class="card">
+        <Query form={form} />
+        <DocumentsInput
+          value={form.written.value}
+          separation={form.separation.value}
+          count={form.question.value.documents.length}
+          onChange={(to) => {
+            form.documents.value = to;
+          }}
+          onSeparation={(to) => {
+            form.separation.value = to;
+          }}
+        />
+        <Options form={form} />
+        <Run work={work} disabled={!enough || form.models.value.includes("")} label={w.rerank} />
+        {!enough && <small>{w.needs}</small>}
+        <Stale when={asked.value !== null && differs(asked.value, form)} />
+      </div>
       {asked.value && <Results {...asked.value} />}
-      <Snippets path="/v1/rerank" body={bodyOf(form.first.value, form.question.value)} />
-      {form.two.value && <small>{w.snippetsB}</small>}
+      <Snippets path="/v1/rerank" body={body} note={form.two.value ? w.snippetsB : undefined} />
     </div>
   );
 }
+
+/** Whether something else was asked than the form holds now. */
+function differs({ question: a, outcomes }: Asked, { question, models }: Form): boolean {
+  const b = question.value;
+  if (a.query !== b.query || a.topN !== b.topN || a.rawScores !== b.rawScores) return true;
+  return (
+    !same(a.documents, b.documents) ||
+    !same(
+      outcomes.map((o) => o.model),
+      models.value,
+    )
+  );
+}
+
+const same = (a: string[], b: string[]) => a.length === b.length && a.every((text, i) => text === b[i]);
 
 function Query({ form }: { form: Form }) {
   const id = useId();

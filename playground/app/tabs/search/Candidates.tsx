@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { fixed, number } from "../../i18n/language";
 import { type Column, DataTable, type Row } from "../../parts/DataTable";
+import { Shift } from "../../parts/Shift";
 import { gain, type Move } from "./moves";
-import { Shift } from "./Shift";
 import { words } from "./words";
 
 interface Props {

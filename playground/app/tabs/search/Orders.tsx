@@ -1,9 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { More } from "../../parts/More";
+import { Shift } from "../../parts/Shift";
 import { gain, span } from "./moves";
 import { type Entry, Order } from "./Order";
 import type { Found, Reranked } from "./retrieval";
-import { Shift } from "./Shift";
 import { words } from "./words";
 
 /** So many of each list are shown at first, and so many more each time that more are asked for. */
@@ -26,7 +27,6 @@ export function Orders({ found, reranked }: Props) {
   const w = words.value;
   const before = useBefore(found, reranked);
   const after = useAfter(found, reranked);
-  const total = before.length;
   const shown = useSignal(page);
   const marked = useSignal<Mark | null>(null);
   const frame = useRef<HTMLDivElement>(null);
@@ -66,19 +66,14 @@ export function Orders({ found, reranked }: Props) {
           />
         )}
       </div>
-      {total > shown.value && (
-        <div class="row">
-          <button
-            type="button"
-            onClick={() => {
-              shown.value += page;
-            }}
-          >
-            {w.more(Math.min(page, total - shown.value))}
-          </button>
-          <small role="status">{w.shown(shown.value, total)}</small>
-        </div>
-      )}
+      <More
+        shown={shown.value}
+        total={before.length}
+        step={page}
+        onMore={() => {
+          shown.value += page;
+        }}
+      />
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
 import { type Report, Run } from "../../parts/Run";
+import { Stale } from "../../parts/Stale";
 import { lines } from "../../texts/read";
 import { Form, type Settings } from "./Form";
 import { type Outcome, Results } from "./Results";
@@ -34,23 +35,25 @@ export function Search() {
   const results = useMemo(() => shown && <Results {...shown} />, [shown]);
   return (
     <>
-      <p>{w.intro}</p>
-      <Form
-        settings={{ ...settings.value, documents: written, query }}
-        most={most}
-        onChange={(change) => {
-          // A choice that ModelSelect makes by itself must not have it follow the form.
-          settings.value = { ...settings.peek(), ...change };
-        }}
-        onEnter={() => frame.current?.querySelector("button")?.click()}
-      />
-      <div ref={frame}>
-        <Run work={work} label={w.search} disabled={!embedder || !reranker || !asked.query || documents.length === 0} />
+      <p class="muted">{w.intro}</p>
+      <div class="card">
+        <Form
+          settings={{ ...settings.value, documents: written, query }}
+          most={most}
+          onChange={(change) => {
+            // A choice that ModelSelect makes by itself must not have it follow the form.
+            settings.value = { ...settings.peek(), ...change };
+          }}
+          onEnter={() => frame.current?.querySelector("button")?.click()}
+        />
+        <div ref={frame}>
+          <Run work={work} label={w.search} disabled={!embedder || !reranker || !asked.query || documents.length === 0} />
+        </div>
+        <Stale when={shown !== null && differs(shown.found.asked, asked)} />
       </div>
-      <div role="status">
-        {shown?.reranked && <p class="visually-hidden">{verdict(shown.reranked.moves)}</p>}
-        {shown && differs(shown.found.asked, asked) && <p class="notice">{w.stale}</p>}
-      </div>
+      <p class="visually-hidden" role="status">
+        {shown?.reranked && verdict(shown.reranked.moves)}
+      </p>
       {results}
     </>
   );

@@ -1,5 +1,6 @@
 import { milliseconds, number } from "../../i18n/language";
 import { DataTable, type Row } from "../../parts/DataTable";
+import { words as common } from "../../parts/words";
 import type { Cost, Found, Reranked } from "./retrieval";
 import { words } from "./words";
 
@@ -24,11 +25,11 @@ export function Steps({ found, reranked }: { found: Found; reranked: Reranked | 
         columns={[
           { key: "step", name: w.step },
           { key: "work", name: w.work },
-          { key: "took", name: w.took, numeric: true },
-          { key: "tokenize", name: w.tokenize, numeric: true },
-          { key: "queue", name: w.queue, numeric: true },
-          { key: "run", name: w.run, numeric: true },
-          { key: "tokens", name: w.tokens, numeric: true },
+          { key: "took", name: common.value.latency, numeric: true },
+          { key: "tokenize", name: common.value.tokenize, numeric: true },
+          { key: "queue", name: common.value.queue, numeric: true },
+          { key: "run", name: common.value.inference, numeric: true },
+          { key: "tokens", name: common.value.tokens, numeric: true },
         ]}
         rows={rows}
       />

@@ -1,6 +1,6 @@
 import { words } from "./words";
 
-/** How many places a document has gained or lost: an arrow to see, and the same in words. */
+/** How many places something has gained, or below 0 lost: an arrow to see, and the same in words. */
 export function Shift({ gain }: { gain: number }) {
   const w = words.value;
   if (gain === 0) return <span class="shift same">{w.same}</span>;

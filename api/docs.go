@@ -64,6 +64,8 @@ func (x *call) file(f *playground.File) {
 	x.http.Vary(fiber.HeaderAcceptEncoding)
 	if matches(x.http.Get(fiber.HeaderIfNoneMatch), f.ETag) {
 		x.send(fiber.StatusNotModified, nil)
+		// A cache on the way may take over the headers of this answer into what it keeps.
+		x.http.Set(fiber.HeaderContentType, f.Type)
 		return
 	}
 	body := f.Body

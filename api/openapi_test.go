@@ -356,6 +356,7 @@ func TestPages(t *testing.T) {
 		"/docs": "text/html; charset=utf-8", "/docs/": "text/html; charset=utf-8", "/openapi.json": "application/json",
 		"/docs/docs.js": "text/javascript; charset=utf-8", "/docs/docs.css": "text/css; charset=utf-8",
 		"/playground": "text/html; charset=utf-8", "/playground/": "text/html; charset=utf-8", "/playground/app.js": "text/javascript; charset=utf-8",
+		"/playground/worker.js": "text/javascript; charset=utf-8", "/playground/index.css": "text/css; charset=utf-8", "/playground/LICENSES.txt": "text/plain; charset=utf-8",
 		"/docs/swagger-ui-bundle.js": "text/javascript; charset=utf-8", "/docs/swagger-ui-LICENSE.txt": "text/plain; charset=utf-8",
 	} {
 		got := w.get(t, path)
@@ -373,17 +374,23 @@ func TestPages(t *testing.T) {
 		zipped := w.get(t, path, "Accept-Encoding", "gzip")
 		require.Equal(t, "gzip", zipped.header.Get("Content-Encoding"), path)
 		require.Less(t, len(zipped.body), len(got.body)+64)
+		require.Equal(t, got.body, unzipped(t, zipped.body), path)
 		require.Equal(t, tag, zipped.header.Get("Etag"))
 		for _, known := range []string{tag, `"x", ` + tag, "*", strings.TrimPrefix(tag, "W/")} {
 			same := w.get(t, path, "If-None-Match", known)
 			require.Equal(t, 304, same.status, path)
 			require.Empty(t, same.body)
-			require.Equal(t, tag, same.header.Get("Etag"))
+			for _, name := range []string{"Etag", "Content-Type", "Content-Security-Policy", "Cache-Control", "Vary"} {
+				require.Equal(t, got.header.Get(name), same.header.Get(name), "%s of %s: caches take over what a 304 says", name, path)
+			}
 		}
+		require.Equal(t, got.body, w.get(t, path, "Range", "bytes=0-1").body, "whole, as no Accept-Ranges is sent")
+		require.Empty(t, got.header.Get("Accept-Ranges"))
 		require.Equal(t, 200, w.get(t, path, "If-None-Match", `"other"`).status)
 		head := w.do(t, http.MethodHead, path, nil)
 		require.Equal(t, 200, head.status)
 		require.Empty(t, head.body)
+		require.Equal(t, kind, head.header.Get("Content-Type"))
 		require.Empty(t, w.lastEvent(t).Key, "nobody asked who calls")
 	}
 	for _, path := range []string{

@@ -1,6 +1,7 @@
 import type { EChartsCoreOption, EChartsType } from "echarts/core";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "../parts/Problem";
+import { notLoaded } from "../shell/loading";
 
 /** What is drawn; where that depends on the room, the chart says whether it is narrow. */
 type Picture = EChartsCoreOption | ((narrow: boolean) => EChartsCoreOption);
@@ -22,6 +23,15 @@ const optionOf = (picture: Picture, element: HTMLElement) => (typeof picture ===
 
 /** Marks are replaced; how far the reader has zoomed stays. */
 const anew = { replaceMerge: ["series"] };
+
+let turn = Promise.resolve();
+
+/** Does what takes long in a task of its own, one after another: several large charts at once do not hold up the page. */
+function soon(work: () => void): Promise<void> {
+  const mine = turn.then(() => new Promise<void>((next) => setTimeout(next))).then(work);
+  turn = mine.catch(() => {});
+  return mine;
+}
 
 /** The screen's pixels per CSS pixel; it changes with zoom, and where a window moves to another screen. */
 function useDensity(): number {
@@ -63,7 +73,10 @@ export function Chart({ label, option, height, onPick }: Props) {
       watch.observe(element);
       chart.current = mine;
     };
-    import("./echarts").then(begin).catch(setProblem);
+    import("./echarts")
+      .catch((reason) => Promise.reject(notLoaded(reason)))
+      .then((library) => soon(() => begin(library)))
+      .catch(setProblem);
     return () => {
       gone = true;
       watch?.disconnect();
@@ -73,7 +86,13 @@ export function Chart({ label, option, height, onPick }: Props) {
   }, [density]);
 
   useEffect(() => {
-    if (frame.current) chart.current?.setOption(optionOf(option, frame.current), anew);
+    const drawn = chart.current;
+    if (!drawn) return;
+    soon(() => {
+      // By now there may be another chart, or another picture, which has its own turn.
+      if (frame.current && chart.current === drawn && latest.current.option === option)
+        drawn.setOption(optionOf(option, frame.current), anew);
+    }).catch(setProblem);
   }, [option]);
 
   return (

@@ -156,11 +156,11 @@ describe("every chart", () => {
     await act(() => {
       theme.value = "dark";
     });
-    expect(chart().options).toHaveLength(2);
+    await vi.waitFor(() => expect(chart().options).toHaveLength(2));
     expect(option().visualMap.inRange.color).toBe(colours.value.scale);
     expect(option().visualMap.inRange.color).not.toEqual(light.visualMap.inRange.color);
     await act(() => choose("ko"));
-    expect(chart().options).toHaveLength(3);
+    await vi.waitFor(() => expect(chart().options).toHaveLength(3));
   });
 
   it("does not move where less motion is wished", async () => {
@@ -213,10 +213,9 @@ describe("a scatter chart", () => {
 
   it("finds the text of a point, in whichever group it is", async () => {
     const picked = vi.fn();
-    render(
+    await draw(
       <Scatter title="Plane" points={points} labels={labels} groups={[1, 0, 1]} groupNames={["no", "yes"]} chosen={1} onPick={picked} />,
     );
-    await settle();
     const { series, tooltip, legend } = option();
     expect(legend.data).toEqual(["no", "yes"]);
     expect(series.map((s: Option) => s.data.map((d: Option) => d.value ?? d))).toEqual([

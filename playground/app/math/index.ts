@@ -1,5 +1,6 @@
 // The page's arithmetic, done in a worker, so that the page never waits for it.
 import * as Comlink from "comlink";
+import { workerFailed } from "../shell/loading";
 import type { Arithmetic } from "./worker";
 
 /** The same functions as the worker's; each answers when the worker has. Arguments are copied to it. */
@@ -21,7 +22,7 @@ function start(): Started {
     worker.addEventListener("error", (event) => {
       started = null;
       worker.terminate();
-      reject(new Error(event.message || "the worker for arithmetic has failed"));
+      reject(workerFailed("worker.js", event));
     });
   });
   // Whoever waits hears of it below; nobody may be waiting.

@@ -38,7 +38,7 @@ it("offers those that can do it, and begins with the first that is ready", async
   expect(screen.queryByText("No model for this can be used.")).toBeNull();
   models.value = [model("a", "loading"), model("r", "ready", ["rerank"]), model("b"), model("c")];
   await settle();
-  expect([...select().options].map((o) => o.textContent)).toEqual(["a (not ready: loading)", "b", "c"]);
+  expect([...select().options].map((o) => o.textContent)).toEqual(["a (Loading)", "b", "c"]);
   expect(select().value).toBe("b");
 });
 

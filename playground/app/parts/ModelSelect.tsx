@@ -4,7 +4,7 @@ import { can } from "../api/calls";
 import type { Task } from "../api/types";
 import { models, modelsError, refreshModels, unknown } from "../shell/models";
 import { Problem } from "./Problem";
-import { words } from "./words";
+import { stateName, words } from "./words";
 
 interface Props {
   task: Task;
@@ -33,7 +33,7 @@ export function ModelSelect({ task, value, onChange, label, preset = 0 }: Props)
         {usable.value.length === 0 && <option value="">{w.choose}</option>}
         {usable.value.map((m) => (
           <option key={m.id} value={m.id}>
-            {m.state === "ready" ? m.id : `${m.id} (${w.notReady(m.state)})`}
+            {m.state === "ready" ? m.id : `${m.id} (${stateName(m.state)})`}
           </option>
         ))}
       </select>

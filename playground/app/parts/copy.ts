@@ -1,3 +1,5 @@
+import { words } from "./words";
+
 /** Puts a text on the clipboard. Browsers offer theirs only over HTTPS and on localhost; elsewhere a selection is copied. */
 export async function copy(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -11,5 +13,5 @@ export async function copy(text: string): Promise<void> {
   const done = document.execCommand("copy");
   field.remove();
   if (before instanceof HTMLElement) before.focus();
-  if (!done) throw new Error("the browser does not allow to copy");
+  if (!done) throw new Error(words.value.notCopied);
 }

@@ -20,6 +20,8 @@ export const words = messages(
     dark: "Dark",
     api: "API description",
     skip: "Skip to the content",
+    notLoaded: (why: string) =>
+      `A part of this page could not be loaded (${why}). If the server has been updated since the page was opened, reload the page.`,
     reset: "Begin anew",
   },
   {
@@ -41,6 +43,7 @@ export const words = messages(
     dark: "어둡게",
     api: "API 문서",
     skip: "본문으로 건너뛰기",
+    notLoaded: (why) => `페이지의 일부를 불러오지 못했습니다 (${why}). 페이지를 연 뒤에 서버가 업데이트되었다면 페이지를 새로 고치세요.`,
     reset: "다시 시작",
   },
   {
@@ -62,6 +65,7 @@ export const words = messages(
     dark: "Тёмная",
     api: "Описание API",
     skip: "Перейти к содержимому",
+    notLoaded: (why) => `Не удалось загрузить часть страницы (${why}). Если сервер обновился после её открытия, обновите страницу.`,
     reset: "Начать заново",
   },
 );

@@ -68,7 +68,7 @@ test("offers the models that embed, and no more than four at once", async () => 
   expect(screen.queryByRole("checkbox", { name: "r" })).toBeNull();
   expect(ticked()).toHaveLength(2);
   await fireEvent.click(box("d"));
-  await fireEvent.click(box("a (not ready: loading)"));
+  await fireEvent.click(box("a (Loading)"));
   expect(ticked()).toHaveLength(4);
   expect([box("e").disabled, box("f").disabled, box("b").disabled]).toEqual([true, true, false]);
   expect(screen.getByText(/Four models are chosen/)).toBeTruthy();

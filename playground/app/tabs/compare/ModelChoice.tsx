@@ -2,7 +2,7 @@ import { can } from "../../api/calls";
 import type { Model } from "../../api/types";
 import { Check } from "../../parts/Check";
 import { Problem } from "../../parts/Problem";
-import { words as common } from "../../parts/words";
+import { stateName } from "../../parts/words";
 import { models, modelsError } from "../../shell/models";
 import { limits } from "./compare";
 import { words } from "./words";
@@ -35,7 +35,7 @@ export function ModelChoice({ chosen, onChange }: Props) {
       {usable.map((m) => (
         <Check
           key={m.id}
-          label={m.state === "ready" ? m.id : `${m.id} (${common.value.notReady(m.state)})`}
+          label={m.state === "ready" ? m.id : `${m.id} (${stateName(m.state)})`}
           checked={chosen.includes(m.id)}
           disabled={full && !chosen.includes(m.id)}
           onChange={(on) => toggle(m.id, on)}

@@ -2,6 +2,7 @@
 import * as Comlink from "comlink";
 import { language } from "../../i18n/language";
 import { save } from "../../parts/save";
+import { workerFailed } from "../../shell/loading";
 import type { Contents, Kind } from "./contents";
 import { fileName, type Result } from "./result";
 
@@ -17,7 +18,7 @@ export async function write(kind: Kind, { texts, batch }: Result, signal: AbortS
   try {
     return await new Promise<Blob>((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      worker.addEventListener("error", (event) => reject(new Error(event.message || "the worker that writes files has failed")));
+      worker.addEventListener("error", (event) => reject(workerFailed("writer.js", event)));
       const { data, rows, cols } = batch;
       Comlink.wrap<Contents>(worker)[kind](texts, { data, rows, cols }, batch.model).then(resolve, reject);
     });

@@ -1,8 +1,9 @@
 import { milliseconds } from "../../i18n/language";
 import { Problem } from "../../parts/Problem";
+import { stateName } from "../../parts/words";
 import type { Change, Outcome } from "./changes";
 import { seconds } from "./units";
-import { stateName, words } from "./words";
+import { words } from "./words";
 
 interface Props {
   model: string;

@@ -3,10 +3,11 @@ import type { AdminModel, ModelHealth } from "../../api/types";
 import { Sparkline } from "../../charts/Sparkline";
 import { milliseconds, number } from "../../i18n/language";
 import { Facts } from "../../parts/Facts";
+import { stateName } from "../../parts/words";
 import type { Past } from "./history";
 import { State } from "./State";
 import { bytes, percent } from "./units";
-import { stateName, words } from "./words";
+import { words } from "./words";
 
 interface Props {
   model: ModelHealth | AdminModel;

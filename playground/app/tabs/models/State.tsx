@@ -1,4 +1,4 @@
-import { stateName } from "./words";
+import { stateName } from "../../parts/words";
 
 const looks: Record<string, string> = {
   ready: "good",

@@ -111,6 +111,16 @@ func TestActivityOfAPanic(t *testing.T) {
 	require.EqualValues(t, 1, got.Failed)
 }
 
+// TestActivityOfAClientThatLeft: it was asked, and the model did not fail.
+func TestActivityOfAClientThatLeft(t *testing.T) {
+	left := models.Entry{Name: "m", Tasks: []models.Task{models.TaskEmbed}, Model: able{shown{words, modelstest.Letters{MaxLength: 12}}, models.Errorf(models.KindCanceled, "")}}
+	w := start(t, nil, left)
+	require.Equal(t, statusClientGone, w.embed(t, "m").status)
+	got := activityOf(t, w.get(t, "/health"))["m"]
+	require.EqualValues(t, 1, got.Requests)
+	require.Zero(t, got.Failed)
+}
+
 // TestActivityAcrossReloads: a model that stays, or comes back, keeps its counts.
 func TestActivityAcrossReloads(t *testing.T) {
 	w := start(t, nil)

@@ -18,8 +18,10 @@ interface Props {
 
 /** Up to so many CSS pixels is narrow: a telephone. */
 const narrow = 420;
-const isNarrow = (element: HTMLElement) => element.clientWidth > 0 && element.clientWidth <= narrow;
-const optionOf = (picture: Picture, element: HTMLElement) => (typeof picture === "function" ? picture(isNarrow(element)) : picture);
+type Size = [width: number, height: number];
+const sizeOf = (element: HTMLElement): Size => [element.clientWidth, element.clientHeight];
+const narrowAt = ([width]: Size) => width > 0 && width <= narrow;
+const optionOf = (picture: Picture, element: HTMLElement) => (typeof picture === "function" ? picture(narrowAt(sizeOf(element))) : picture);
 
 /** Marks are replaced; how far the reader has zoomed stays. */
 const anew = { replaceMerge: ["series"] };
@@ -61,14 +63,23 @@ export function Chart({ label, option, height, onPick }: Props) {
       const element = frame.current;
       if (gone || !element) return;
       const mine = init(element, null, { renderer: "canvas", devicePixelRatio: density });
-      let before = isNarrow(element);
+      let drawn = sizeOf(element);
+      let waiting = false;
       const draw = () => mine.setOption(optionOf(latest.current.option, element), anew);
+      const fit = () => {
+        waiting = false;
+        const size = sizeOf(element);
+        if (gone || size.join() === drawn.join()) return;
+        mine.resize();
+        if (narrowAt(size) !== narrowAt(drawn)) draw();
+        drawn = size;
+      };
       draw();
       mine.on("click", (e) => latest.current.onPick?.(e.dataIndex as number, e.seriesIndex as number));
       watch = new ResizeObserver(() => {
-        mine.resize();
-        if (isNarrow(element) !== before) draw();
-        before = isNarrow(element);
+        if (waiting) return;
+        waiting = true;
+        soon(fit).catch(setProblem);
       });
       watch.observe(element);
       chart.current = mine;

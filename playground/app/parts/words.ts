@@ -189,4 +189,5 @@ const states = messages(
 );
 
 /** A state in the page's language; one that is not known here as the server calls it. */
-export const stateName = (state: string): string => (states.value as Record<string, string>)[state] ?? state;
+export const stateName = (state: string): string =>
+  Object.hasOwn(states.value, state) ? states.value[state as keyof typeof states.value] : state;

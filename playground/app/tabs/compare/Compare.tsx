@@ -55,13 +55,9 @@ export function Compare() {
             entered.value = value;
           }}
         />
-        <small role="status" class="stale">
-          {told(all.length)}
-        </small>
+        <small role="status">{told(all.length)}</small>
         <Run label={w.run} work={work} disabled={chosen.length < limits.models.min || texts.length < limits.texts.min} />
-        <small role="status" class="stale">
-          {result && w.done(result.comparison.sides.length, result.comparison.texts.length)}
-        </small>
+        <small role="status">{result && w.done(result.comparison.sides.length, result.comparison.texts.length)}</small>
         <Stale when={result !== null && (result.asked.chosen !== asked.chosen || result.asked.written !== written)} />
       </div>
       {outcome}

@@ -42,9 +42,7 @@ const lasting = (ms: number) => (ms < 1000 ? milliseconds(Math.round(ms)) : seco
 export function Result({ outcome }: { outcome: Outcome | null }) {
   return (
     <>
-      <div class="changed" role="status">
-        {outcome?.now && <Done outcome={outcome} now={outcome.now} />}
-      </div>
+      <div role="status">{outcome?.now && <Done outcome={outcome} now={outcome.now} />}</div>
       {outcome && !outcome.now && <Problem error={outcome.error} />}
     </>
   );

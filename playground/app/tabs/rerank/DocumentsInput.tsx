@@ -68,9 +68,7 @@ export function DocumentsInput({ value, separation, count, onChange, onSeparatio
           </label>
         ))}
       </fieldset>
-      <div role="status" class="stale">
-        {switched.value && <p class="notice">{w.switched}</p>}
-      </div>
+      <div role="status">{switched.value && <p class="notice">{w.switched}</p>}</div>
     </>
   );
 }

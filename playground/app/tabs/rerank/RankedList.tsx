@@ -3,7 +3,8 @@ import { number } from "../../i18n/language";
 import { More } from "../../parts/More";
 import { ScoreBar } from "../../parts/ScoreBar";
 import { Shift } from "../../parts/Shift";
-import { digitsOf, type Row, type Scale } from "./ranking";
+import { digitsOf, type Scale } from "../../parts/scores";
+import type { Row } from "./ranking";
 import { words } from "./words";
 
 interface Props {

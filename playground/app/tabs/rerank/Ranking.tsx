@@ -4,10 +4,11 @@ import type { Ranked } from "../../api/types";
 import { fixed, milliseconds, number } from "../../i18n/language";
 import { Facts } from "../../parts/Facts";
 import { Problem } from "../../parts/Problem";
+import { digitsOf, kindName, type Scale } from "../../parts/scores";
 import { words as common } from "../../parts/words";
 import type { Outcome } from "./ask";
 import { RankedList } from "./RankedList";
-import { digitsOf, type Results, type Row, rowsOf, type Scale } from "./ranking";
+import { type Results, type Row, rowsOf } from "./ranking";
 import { words } from "./words";
 
 interface Props {
@@ -71,7 +72,7 @@ function factsOf(model: string, answer: Answer<Ranked>): [string, string | undef
   const time = (ms: number | undefined) => (ms === undefined ? undefined : milliseconds(ms));
   return [
     [w.answeredBy, answer.model && answer.model !== model ? answer.model : undefined],
-    [w.kind, kindOf(data.meta?.score_kind)],
+    [w.kind, kindName(data.meta?.score_kind)],
     [c.latency, milliseconds(took)],
     [c.tokenize, time(timing.tokenize)],
     [c.queue, time(timing.queue)],
@@ -80,11 +81,4 @@ function factsOf(model: string, answer: Answer<Ranked>): [string, string | undef
     [c.truncated, answer.truncated ? number(answer.truncated) : undefined],
     [c.backend, answer.backend || undefined],
   ];
-}
-
-/** A kind of score in words; one that this page does not know is shown as the server names it. */
-function kindOf(kind: string | undefined): string {
-  const w = words.value;
-  if (kind === "sigmoid" || kind === "logit" || kind === "cosine") return w[kind];
-  return kind || w.unknown;
 }

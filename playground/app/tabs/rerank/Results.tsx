@@ -1,7 +1,7 @@
+import { type Scale, scaleOf } from "../../parts/scores";
 import { Agreement } from "./Agreement";
 import type { Outcome, Question } from "./ask";
 import { Ranking } from "./Ranking";
-import { type Scale, scaleOf } from "./ranking";
 import { words } from "./words";
 
 /** What was asked of one or two rerankers, and how it went. */

@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import { fixed, number } from "../../i18n/language";
 import { type Column, DataTable, type Row } from "../../parts/DataTable";
 import { Shift } from "../../parts/Shift";
+import { digitsOf } from "../../parts/scores";
 import { gain, type Move } from "./moves";
 import { words } from "./words";
 
@@ -42,6 +43,6 @@ const row = (m: Move, documents: string[]): Row => ({
   document: number(m.document + 1),
   text: <span class="text document">{documents[m.document]}</span>,
   similarity: fixed(m.similarity, 4),
-  score: fixed(m.score, 4),
+  score: fixed(m.score, digitsOf(m.score)),
   sortBy: { after: m.after, before: m.before, move: gain(m), document: m.document, similarity: m.similarity, score: m.score },
 });

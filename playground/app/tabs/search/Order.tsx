@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 import { number } from "../../i18n/language";
 import { ScoreBar } from "../../parts/ScoreBar";
+import { digitsOf, type Scale } from "../../parts/scores";
 import { words } from "./words";
 
 /** A document at its place; its index is among all. */
@@ -18,7 +19,7 @@ interface Props {
   about: string[];
   /** Best first. */
   entries: Entry[];
-  span: [min: number, max: number];
+  scale: Scale;
   /** How many are shown. */
   shown: number;
   marked?: number | undefined;
@@ -27,7 +28,7 @@ interface Props {
 }
 
 /** One order of documents, with their scores. */
-export function Order({ title, about, entries, span, shown, marked, find }: Props) {
+export function Order({ title, about, entries, scale, shown, marked, find }: Props) {
   const w = words.value;
   const heading = useId();
   return (
@@ -65,7 +66,7 @@ export function Order({ title, about, entries, span, shown, marked, find }: Prop
               </small>
             </div>
             <div class="score">
-              <ScoreBar value={score} min={span[0]} max={span[1]} />
+              <ScoreBar value={score} min={scale.min} max={scale.max} digits={digitsOf(score)} />
             </div>
           </li>
         ))}

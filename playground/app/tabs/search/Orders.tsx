@@ -2,7 +2,8 @@ import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { More } from "../../parts/More";
 import { Shift } from "../../parts/Shift";
-import { gain, span } from "./moves";
+import { kindName, scaleOf } from "../../parts/scores";
+import { gain } from "./moves";
 import { type Entry, Order } from "./Order";
 import type { Found, Reranked } from "./retrieval";
 import { words } from "./words";
@@ -50,18 +51,18 @@ export function Orders({ found, reranked }: Props) {
         <Order
           {...common}
           title={w.retrieved}
-          about={[embedder, w.scores("cosine")]}
+          about={[embedder, w.scores(kindName("cosine"))]}
           entries={before}
-          span={span(before.map(scoreOf), "cosine")}
+          scale={scaleOf("cosine", before.map(scoreOf))}
           find={reranked ? (document) => find(document, after, 1) : undefined}
         />
         {reranked && (
           <Order
             {...common}
             title={w.reranked}
-            about={[reranker, ...(reranked.kind ? [w.scores(reranked.kind)] : [])]}
+            about={[reranker, ...(reranked.kind ? [w.scores(kindName(reranked.kind))] : [])]}
             entries={after}
-            span={span(after.map(scoreOf), reranked.kind)}
+            scale={scaleOf(reranked.kind, after.map(scoreOf))}
             find={(document) => find(document, before, 0)}
           />
         )}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { change, gain, type Hit, type Move, moves, span } from "./moves";
+import { change, gain, type Hit, type Move, moves } from "./moves";
 
 const hits: Hit[] = [
   { index: 7, score: 0.9 },
@@ -69,18 +69,5 @@ describe("change", () => {
     const one = moves(hits.slice(0, 1), answer(0)) as Move[];
     expect(change(one, 5).spearman).toBeNaN();
     expect(change(one, 5).kendall).toBeNaN();
-  });
-});
-
-describe("span", () => {
-  test.each<[string | undefined, number[], [number, number]]>([
-    ["cosine", [0.2, 0.7], [0, 1]],
-    ["cosine", [-0.3, 0.7], [-0.3, 1]],
-    ["sigmoid", [0.01, 0.02], [0, 1]],
-    ["logit", [-4, 6], [-4, 6]],
-    ["logit", [2, 2], [2, 3]],
-    [undefined, [0.5, 3], [0, 3]],
-  ])("of %s scores %j is %j", (kind, scores, expected) => {
-    expect(span(scores, kind)).toEqual(expected);
   });
 });

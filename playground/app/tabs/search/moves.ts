@@ -69,18 +69,3 @@ export function change(list: Move[], top: number): Change {
     kendall: kendall(before, after),
   };
 }
-
-/**
- * The span of a score's bar. Cosines and sigmoids end at 1 and are shown from 0, or from the lowest
- * where that is below; logits have no ends, and are shown from the lowest to the highest.
- */
-export function span(scores: number[], kind: string | undefined): [min: number, max: number] {
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const score of scores) {
-    low = Math.min(low, score);
-    high = Math.max(high, score);
-  }
-  if (kind === "logit") return [low, high > low ? high : low + 1];
-  return [Math.min(0, low), Math.max(1, high)];
-}

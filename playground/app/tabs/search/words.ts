@@ -15,8 +15,7 @@ export const words = messages(
     alike: "Both steps use this model's cosine similarity, so reranking cannot change the order. Choose another reranker.",
     retrieved: "Retrieved",
     reranked: "Reranked",
-    scores: (kind: string) =>
-      `Scores: ${{ cosine: "cosine similarity", sigmoid: "sigmoid of the logit, 0 to 1", logit: "logits, without fixed ends" }[kind] ?? kind}`,
+    scores: (kind: string) => `Scores: ${kind}`,
     name: (n: number) => `Document ${number(n)}`,
     find: (n: number) => `Document ${number(n)}: find it in the other list`,
     was: (n: number) => `was ${number(n)}`,
@@ -91,8 +90,7 @@ export const words = messages(
     alike: "두 단계 모두 이 모델의 코사인 유사도를 사용하므로 리랭킹을 해도 순서가 바뀌지 않습니다. 다른 리랭커를 선택하세요.",
     retrieved: "검색 결과",
     reranked: "리랭킹 결과",
-    scores: (kind) =>
-      `점수: ${{ cosine: "코사인 유사도", sigmoid: "로짓의 시그모이드, 0~1", logit: "로짓, 범위 제한 없음" }[kind] ?? kind}`,
+    scores: (kind) => `점수: ${kind}`,
     name: (n) => `문서 ${number(n)}번`,
     find: (n) => `문서 ${number(n)}번: 다른 목록에서 찾기`,
     was: (n) => `이전 ${number(n)}위`,
@@ -164,8 +162,7 @@ export const words = messages(
     alike: "На обоих этапах используется косинусное сходство этой модели, поэтому порядок не изменится. Выберите другой реранкер.",
     retrieved: "Найдено",
     reranked: "После реранкинга",
-    scores: (kind) =>
-      `Оценки: ${{ cosine: "косинусное сходство", sigmoid: "сигмоида логита, от 0 до 1", logit: "логиты, без заданных границ" }[kind] ?? kind}`,
+    scores: (kind) => `Оценки: ${kind}`,
     name: (n) => `Документ ${number(n)}`,
     find: (n) => `Документ ${number(n)}: найти в другом списке`,
     was: (n) => `место до реранкинга: ${number(n)}`,

@@ -66,7 +66,7 @@ def test_thousands_of_documents(page, server):
     page.get_by_label("From a file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": "\n".join(documents).encode()})
     page.get_by_label("Query", exact=True).fill("double payment refunded")
     page.get_by_role("button", name="Search", exact=True).click()
-    expect(page.get_by_role("heading", name="Reranked")).to_be_visible(timeout=120_000)
+    expect(page.get_by_role("heading", name="Reranked")).to_be_visible(timeout=300_000)
     shown = ranking(page, "Retrieved")
     assert len(shown) == 10 and all("refunds" in d.text for d in shown)
 

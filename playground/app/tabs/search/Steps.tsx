@@ -25,7 +25,7 @@ export function Steps({ found, reranked }: { found: Found; reranked: Reranked | 
         columns={[
           { key: "step", name: w.step },
           { key: "work", name: w.work },
-          { key: "took", name: common.value.latency, numeric: true },
+          { key: "took", name: w.took, numeric: true },
           { key: "tokenize", name: common.value.tokenize, numeric: true },
           { key: "queue", name: common.value.queue, numeric: true },
           { key: "run", name: common.value.inference, numeric: true },

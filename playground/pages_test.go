@@ -41,7 +41,7 @@ func TestScriptsNameWhatIsThere(t *testing.T) {
 	s, err := New("test")
 	require.NoError(t, err)
 	for name, f := range s.Playground.files {
-		for _, link := range regexp.MustCompile(`["'` + "`" + `](?:/playground/|\./)([\w.-]+\.(?:js|css))["'` + "`" + `]`).FindAllSubmatch(f.Body, -1) {
+		for _, link := range regexp.MustCompile(`["'`+"`"+`](?:/playground/|\./)([\w.-]+\.(?:js|css))["'`+"`"+`]`).FindAllSubmatch(f.Body, -1) {
 			_, ok := s.Playground.File(string(link[1]))
 			require.True(t, ok, "%s loads %s", name, link[1])
 		}

@@ -27,6 +27,24 @@ const OF_THE_BUNDLER = /\n# Licenses of bundled dependencies[\s\S]*/;
 /** ECharts keeps those of code that it took over in a folder. */
 const FOLDER = "licenses";
 
+/**
+ * Adds the packages that those need: a package may be published with them bundled in, as ml-matrix is,
+ * and no module then says so. Of the bundler only its own code is put in.
+ */
+function withDependencies(root: string, folders: Set<string>): Set<string> {
+  const helpers = HELPERS.map(([, name]) => join(root, "node_modules", name));
+  const all = new Set(folders);
+  for (const folder of all) {
+    if (helpers.includes(folder)) continue;
+    const { dependencies = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    for (const name of Object.keys(dependencies)) {
+      const own = join(folder, "node_modules", name);
+      all.add(existsSync(own) ? own : join(root, "node_modules", name));
+    }
+  }
+  return all;
+}
+
 function licenceOf(folder: string): string {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const files = readdirSync(folder).filter((file) => WANTED.test(file));
@@ -62,7 +80,7 @@ export function licences(root: string): { page: Plugin; worker: Plugin } {
       generateBundle(options, bundle, isWrite) {
         collect.call(this, options, bundle, isWrite);
         const rule = `\n\n${"-".repeat(72)}\n\n`;
-        const source = `${[...folders].map(licenceOf).sort().join(rule)}\n`;
+        const source = `${[...withDependencies(root, folders)].map(licenceOf).sort().join(rule)}\n`;
         this.emitFile({ type: "asset", fileName: FILE, source });
       },
     },

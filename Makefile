@@ -50,8 +50,14 @@ gateway-bench: gateway ## Measure what the gateway costs against going directly 
 	bin/quadrate-gatewaybench -server bin/quadrate-gateway -out docs/benchmarks/gateway.md $(ARGS)
 
 .PHONY: playground
-playground: ## Copy what /docs is made of out of npm packages (only after a change of playground/package-lock.json; needs npm)
-	@scripts/setup/setup.sh npm
+playground: ## Build the pages at /playground and /docs from playground/ into playground/assets, to be committed
+	@scripts/setup/setup.sh node npm
+	$(call timed,playground) playground/build.sh
+
+.PHONY: playground-test
+playground-test: build ## Check the playground's sources and what was built of them, and use it in a browser
+	@scripts/setup/setup.sh testmodels pytest node npm browser chromium
+	@scripts/test.sh playground browser
 
 .PHONY: soak
 soak: build bench-client ## Send 200,000 short requests to all routes and watch the server's memory (N=...)
@@ -79,7 +85,7 @@ test: test-setup ## Set up what is missing and run every test (what .ci/run runs
 
 .PHONY: test-setup
 test-setup:
-	@scripts/setup/setup.sh tools redis modules onnxruntime tokenizers exporter model testmodels pytest clients openapi helm k8s gotestsum lint
+	@scripts/setup/setup.sh tools redis commands modules onnxruntime tokenizers exporter model testmodels pytest clients openapi examples helm k8s gotestsum lint node npm browser chromium
 
 .PHONY: test-short
 test-short: ## The Go tests with native libraries, without the long end-to-end runs

@@ -17,7 +17,7 @@ import (
 const anonymous = "anonymous"
 
 // openRoutes need no key.
-var openRoutes = []string{"/health", "/health/live", "/health/ready", "/metrics", "/info", "/docs", "/docs/*", "/openapi.json", "/playground"}
+var openRoutes = []string{"/health", "/health/live", "/health/ready", "/metrics", "/info", "/docs", "/docs/*", "/openapi.json", "/playground", "/playground/*"}
 
 // credentials are the headers that a key comes in, in the order in which they are tried.
 var credentials = []string{fiber.HeaderAuthorization, "X-Api-Key", "Api-Key"}

@@ -134,7 +134,7 @@ func TestKeysOff(t *testing.T) {
 func TestOpenRoutes(t *testing.T) {
 	w := locked(t, auth.Anonymous{}, func(o *Options) { o.Metrics = http.NotFoundHandler() })
 	require.NoError(t, w.options.Catalog.Replace(loaded()))
-	for path, status := range map[string]int{"/health": 200, "/health/": 200, "/health/live": 200, "/health/ready": 200, "/info": 200, "/docs": 200, "/docs/docs.js": 200, "/openapi.json": 200, "/metrics": 404, "/nowhere": 404, "/v1/models": 401} {
+	for path, status := range map[string]int{"/health": 200, "/health/": 200, "/health/live": 200, "/health/ready": 200, "/info": 200, "/docs": 200, "/docs/docs.js": 200, "/playground": 200, "/playground/app.js": 200, "/openapi.json": 200, "/metrics": 404, "/nowhere": 404, "/v1/models": 401} {
 		require.Equal(t, status, w.get(t, path).status, path)
 		require.Equal(t, status, w.get(t, path, "api-key", "wrong").status, path)
 	}

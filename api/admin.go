@@ -124,9 +124,9 @@ type cacheHealth struct {
 	Entries   int64  `json:"entries"`
 }
 
-func describeForAdmin(e models.Entry) adminModel {
+func (s *Server) describeForAdmin(e models.Entry) adminModel {
 	status := e.Model.Status()
-	m := adminModel{modelHealth: healthOf(e), Aliases: e.Aliases, Cache: cacheHealth(status.Cache), Container: describeContainerForAdmin(status.Container)}
+	m := adminModel{modelHealth: s.healthOf(e), Aliases: e.Aliases, Cache: cacheHealth(status.Cache), Container: describeContainerForAdmin(status.Container)}
 	if m.Aliases == nil {
 		m.Aliases = []string{}
 	}
@@ -134,10 +134,10 @@ func describeForAdmin(e models.Entry) adminModel {
 }
 
 func (x *call) adminModels(context.Context) error {
-	o := x.server.options
+	s, o := x.server, x.server.options
 	list, upstreams := []adminModel{}, []upstreamHealth{}
 	for _, e := range o.Catalog.Listed() {
-		list = append(list, describeForAdmin(e))
+		list = append(list, s.describeForAdmin(e))
 	}
 	for _, u := range o.Admin.Upstreams() {
 		upstreams = append(upstreams, u.health(true))
@@ -172,7 +172,7 @@ func (x *call) onModel(ctx context.Context, do func(ctx context.Context, model s
 	if entry, err = x.server.options.Catalog.Lookup(entry.Name); err != nil {
 		return err
 	}
-	x.send(fiber.StatusOK, marshal(describeForAdmin(entry)))
+	x.send(fiber.StatusOK, marshal(x.server.describeForAdmin(entry)))
 	return nil
 }
 

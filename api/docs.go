@@ -19,35 +19,36 @@ func (s *Server) document(x *call) error {
 	return nil
 }
 
-// docs answers with the page that shows it.
-func (s *Server) docs(x *call) error {
-	site, err := s.site()
-	if err != nil {
-		return err
+// pages serves a page at a path, and below it what the page is made of.
+func (s *Server) pages(path string, of func(*playground.Site) *playground.Pages) {
+	page := func(x *call) error {
+		site, err := s.site()
+		if err != nil {
+			return err
+		}
+		x.page(of(site).Page)
+		return nil
 	}
-	x.page(site.Page)
-	return nil
+	s.get(path, page)
+	s.get(path+"/*", func(x *call) error {
+		name := strings.Clone(x.http.Params("*"))
+		if name == "" {
+			return page(x)
+		}
+		site, err := s.site()
+		if err != nil {
+			return err
+		}
+		f, ok := of(site).File(name)
+		if !ok {
+			return &refusal{row: rowRoute, message: fmt.Sprintf("there is no file %s here", shorten(path+"/"+strings.ToValidUTF8(name, "\ufffd")))}
+		}
+		x.page(f)
+		return nil
+	})
 }
 
-// docsFile answers with what the page is made of.
-func (s *Server) docsFile(x *call) error {
-	name := strings.Clone(x.http.Params("*"))
-	if name == "" {
-		return s.docs(x)
-	}
-	site, err := s.site()
-	if err != nil {
-		return err
-	}
-	f, ok := site.Asset(name)
-	if !ok {
-		return &refusal{row: rowRoute, message: fmt.Sprintf("there is no file %s here", shorten("/docs/"+strings.ToValidUTF8(name, "\ufffd")))}
-	}
-	x.file(f)
-	return nil
-}
-
-// page is file for what a browser shows.
+// page is file for what a browser shows and runs: a worker's policy is that of its script.
 func (x *call) page(f *playground.File) {
 	x.http.Set(fiber.HeaderContentSecurityPolicy, playground.SecurityPolicy)
 	x.http.Set(fiber.HeaderReferrerPolicy, "no-referrer")
@@ -63,6 +64,8 @@ func (x *call) file(f *playground.File) {
 	x.http.Vary(fiber.HeaderAcceptEncoding)
 	if matches(x.http.Get(fiber.HeaderIfNoneMatch), f.ETag) {
 		x.send(fiber.StatusNotModified, nil)
+		// A cache on the way may take over the headers of this answer into what it keeps.
+		x.http.Set(fiber.HeaderContentType, f.Type)
 		return
 	}
 	body := f.Body

@@ -39,6 +39,8 @@ type modelHealth struct {
 	Company *float64       `json:"company,omitempty"`
 	Notes   []string       `json:"notes,omitempty"`
 	Queue   queueHealth    `json:"queue"`
+
+	Activity activityHealth `json:"activity"`
 }
 
 // upstreamHealth is an upstream as /health shows it to everybody; addresses are for admins.
@@ -121,7 +123,7 @@ func (s *Server) health(x *call) error {
 	status, code := s.status()
 	list := []modelHealth{}
 	for _, e := range s.options.Catalog.Entries() {
-		list = append(list, healthOf(e))
+		list = append(list, s.healthOf(e))
 	}
 	var upstreams []upstreamHealth
 	for _, u := range s.upstreams() {
@@ -140,7 +142,7 @@ func (s *Server) health(x *call) error {
 	return nil
 }
 
-func healthOf(e models.Entry) modelHealth {
+func (s *Server) healthOf(e models.Entry) modelHealth {
 	info, status := e.Model.Info(), e.Model.Status()
 	tasks := e.Tasks
 	if tasks == nil {
@@ -153,6 +155,7 @@ func healthOf(e models.Entry) modelHealth {
 			Items: status.Queue.Items, Tokens: status.Queue.Tokens,
 			OldestMS: float64(status.Queue.Oldest.Microseconds()) / 1000,
 		},
+		Activity: s.activity.of(e.Name),
 	}
 	if info.Checked == models.CheckedCompany {
 		h.Company = &info.Company

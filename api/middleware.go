@@ -71,6 +71,8 @@ type call struct {
 	// grant is the request's place within its caller's limits, and estimate its tokens there.
 	grant    *ratelimit.Grant
 	estimate int
+	// asked says that the model was found and is asked, so that its activity counts the request.
+	asked bool
 	// deadline is when the request's time is up; zero: never.
 	deadline time.Time
 	// span is nil without a Tracer. called is when the model was found, answered when it had
@@ -198,6 +200,9 @@ func (x *call) finish() {
 		x.event.BytesIn = source.count
 	}
 	x.event.Duration = time.Since(x.start)
+	if x.asked {
+		x.server.activity.add(x.event.Model, x.event.Duration, x.event.Status >= fiber.StatusInternalServerError)
+	}
 	x.endTrace()
 	if hook := x.server.options.OnRequest; hook != nil {
 		hook(x.event)
@@ -286,7 +291,7 @@ func cacheControl(header string) models.CacheControl {
 
 // serves notes the model that was found.
 func (x *call) serves(e models.Entry) {
-	x.event.Model, x.event.Backend = e.Name, e.Model.Info().Backend
+	x.event.Model, x.event.Backend, x.asked = e.Name, e.Model.Info().Backend, true
 	if x.span != nil {
 		x.called = time.Now()
 	}
@@ -342,7 +347,8 @@ func (x *call) unrouted(err *fiber.Error) error {
 func (s *Server) routeNames() []string {
 	var names []string
 	for _, route := range s.app.GetRoutes(true) {
-		if route.Method != fiber.MethodHead && !strings.HasPrefix(route.Path, "/admin") && !strings.HasPrefix(route.Path, "/docs/") {
+		pageFile := strings.HasPrefix(route.Path, "/docs/") || strings.HasPrefix(route.Path, "/playground/")
+		if route.Method != fiber.MethodHead && !strings.HasPrefix(route.Path, "/admin") && !pageFile {
 			names = append(names, route.Method+" "+strings.Replace(route.Path, "*", "{id}", 1))
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/models/modelstest"
+	"github.com/quadrate-maas/quadrate/playground"
 	"github.com/quadrate-maas/quadrate/ratelimit"
 )
 
@@ -348,12 +349,14 @@ func provoke(t *testing.T, w *world, o operation, status int) asking {
 	return a
 }
 
-// TestDocsFiles: open, kept by clients, and with a policy that lets nothing in from elsewhere.
-func TestDocsFiles(t *testing.T) {
+// TestPages: open, kept by clients, and with a policy that lets nothing in from elsewhere.
+func TestPages(t *testing.T) {
 	w := limited(t, ratelimit.Limits{RequestsPerMinute: 1}, ratelimit.Limits{RequestsPerMinute: 1}, func(o *Options) { o.Version = "1.2.3" })
 	for path, kind := range map[string]string{
 		"/docs": "text/html; charset=utf-8", "/docs/": "text/html; charset=utf-8", "/openapi.json": "application/json",
 		"/docs/docs.js": "text/javascript; charset=utf-8", "/docs/docs.css": "text/css; charset=utf-8",
+		"/playground": "text/html; charset=utf-8", "/playground/": "text/html; charset=utf-8", "/playground/app.js": "text/javascript; charset=utf-8",
+		"/playground/worker.js": "text/javascript; charset=utf-8", "/playground/index.css": "text/css; charset=utf-8", "/playground/LICENSES.txt": "text/plain; charset=utf-8",
 		"/docs/swagger-ui-bundle.js": "text/javascript; charset=utf-8", "/docs/swagger-ui-LICENSE.txt": "text/plain; charset=utf-8",
 	} {
 		got := w.get(t, path)
@@ -361,27 +364,46 @@ func TestDocsFiles(t *testing.T) {
 		require.Equal(t, kind, got.header.Get("Content-Type"), path)
 		require.Equal(t, "no-cache", got.header.Get("Cache-Control"))
 		require.Equal(t, "nosniff", got.header.Get("X-Content-Type-Options"))
-		require.Equal(t, kind == "text/html; charset=utf-8", got.header.Get("Content-Security-Policy") != "", path)
+		policy, referrer := "", ""
+		if path != "/openapi.json" {
+			policy, referrer = playground.SecurityPolicy, "no-referrer"
+		}
+		require.Equal(t, policy, got.header.Get("Content-Security-Policy"), path)
+		require.Equal(t, referrer, got.header.Get("Referrer-Policy"), path)
 		tag := got.header.Get("Etag")
 		zipped := w.get(t, path, "Accept-Encoding", "gzip")
 		require.Equal(t, "gzip", zipped.header.Get("Content-Encoding"), path)
 		require.Less(t, len(zipped.body), len(got.body)+64)
+		require.Equal(t, got.body, unzipped(t, zipped.body), path)
 		require.Equal(t, tag, zipped.header.Get("Etag"))
 		for _, known := range []string{tag, `"x", ` + tag, "*", strings.TrimPrefix(tag, "W/")} {
 			same := w.get(t, path, "If-None-Match", known)
 			require.Equal(t, 304, same.status, path)
 			require.Empty(t, same.body)
-			require.Equal(t, tag, same.header.Get("Etag"))
+			for _, name := range []string{"Etag", "Content-Type", "Content-Security-Policy", "Cache-Control", "Vary"} {
+				require.Equal(t, got.header.Get(name), same.header.Get(name), "%s of %s: caches take over what a 304 says", name, path)
+			}
 		}
+		require.Equal(t, got.body, w.get(t, path, "Range", "bytes=0-1").body, "whole, as no Accept-Ranges is sent")
+		require.Empty(t, got.header.Get("Accept-Ranges"))
 		require.Equal(t, 200, w.get(t, path, "If-None-Match", `"other"`).status)
 		head := w.do(t, http.MethodHead, path, nil)
 		require.Equal(t, 200, head.status)
 		require.Empty(t, head.body)
+		require.Equal(t, kind, head.header.Get("Content-Type"))
 		require.Empty(t, w.lastEvent(t).Key, "nobody asked who calls")
 	}
-	for _, path := range []string{"/docs/index.html", "/docs/checksums", "/docs/../openapi.yaml", "/docs/%2e%2e/site.go", "/docs/a/b", "/docs/%ff"} {
+	for _, path := range []string{
+		"/docs/index.html", "/docs/checksums", "/docs/../openapi.yaml", "/docs/%2e%2e/site.go", "/docs/a/b", "/docs/%ff", "/docs/app.js",
+		"/playground/index.html", "/playground/checksums", "/playground/%2e%2e/site.go", "/playground/docs.js", "/playground/assets/app.js", "/playground/%ff",
+	} {
 		got := w.get(t, path)
 		require.Equal(t, 404, got.status, path)
+		require.Contains(t, got.body, `"code":"unknown_route"`, path)
+		require.Empty(t, got.header.Get("Etag"), path)
+		require.Empty(t, w.do(t, http.MethodHead, path, nil).body, path)
 	}
+	require.Contains(t, w.get(t, "/playground/x.js").body, "there is no file /playground/x.js here")
+	require.Equal(t, 405, w.post(t, "/playground", "{}").status)
 	require.Contains(t, w.get(t, "/openapi.json").body, `"version":"1.2.3"`)
 }

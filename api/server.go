@@ -117,8 +117,9 @@ type Server struct {
 	// changes ends what admins have asked for when Drain is called.
 	changes    context.Context //nolint:containedctx // ends with the server, not with a call
 	endChanges context.CancelFunc
+	activity   activities
 	wasReady   atomic.Bool // since when a model that loads does not make the server unready
-	// site holds the API's description; it is made when it is first asked for.
+	// site holds the pages and the API's description; it is made when it is first asked for.
 	site func() (*playground.Site, error)
 	// stall and connections are bodyStall and maxConnections, but for tests.
 	stall       time.Duration
@@ -137,6 +138,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{options: o, base: o.BaseContext, started: time.Now(), stall: bodyStall, connections: maxConnections}
 	s.budget.limit = o.BytesInFlight
+	s.activity.catalog = o.Catalog
 	s.changes, s.endChanges = context.WithCancel(s.base)
 	s.site = sync.OnceValues(func() (*playground.Site, error) { return playground.New(o.Version) })
 	s.app = fiber.New(fiber.Config{
@@ -182,8 +184,8 @@ func (s *Server) routes() {
 	s.get("/health/live", s.live)
 	s.get("/health/ready", s.ready)
 	s.get("/openapi.json", s.document)
-	s.get("/docs", s.docs)
-	s.get("/docs/*", s.docsFile)
+	s.pages("/docs", func(site *playground.Site) *playground.Pages { return site.Docs })
+	s.pages("/playground", func(site *playground.Site) *playground.Pages { return site.Playground })
 	if s.options.Admin != nil {
 		s.adminRoutes()
 	}

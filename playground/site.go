@@ -9,16 +9,19 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strings"
 	"sync"
 )
 
-//go:embed docs assets/docs
+// Without assets/app, which `make playground` builds, the program does not compile.
+//
+//go:embed docs assets/docs assets/app assets/app/index.html
 var files embed.FS
 
 // SecurityPolicy is the Content-Security-Policy of every page: scripts, styles and requests of
 // this server only, nothing inline, and no frame around it. Pictures may stand in a style sheet.
 const SecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // File is something to serve. Its bytes must not be changed.
 type File struct {
@@ -33,9 +36,16 @@ type File struct {
 
 // Site is what the server serves.
 type Site struct {
-	// Document is the OpenAPI document, Page the viewer's page.
-	Document, Page *File
-	assets         map[string]*File
+	// Document is the OpenAPI document.
+	Document *File
+	// Docs shows the document, Playground lets one try the models.
+	Docs, Playground *Pages
+}
+
+// Pages are a page and what it is made of.
+type Pages struct {
+	Page  *File
+	files map[string]*File
 }
 
 // types are the Content-Types by a name's end.
@@ -52,18 +62,33 @@ func New(version string) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Document: newFile(document, "application/json"), assets: map[string]*File{}}
-	for _, folder := range []string{"docs", "assets/docs"} {
-		if err := s.add(folder); err != nil {
-			return nil, err
-		}
+	s := &Site{Document: newFile(document, "application/json")}
+	if s.Docs, err = pagesOf("docs", "assets/docs"); err != nil {
+		return nil, err
 	}
-	s.Page = s.assets["index.html"]
-	delete(s.assets, "index.html")
+	if s.Playground, err = pagesOf("assets/app"); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
-func (s *Site) add(folder string) error {
+// pagesOf makes pages of the folders' files. index.html is the page, and not served by its name.
+func pagesOf(folders ...string) (*Pages, error) {
+	p := &Pages{files: map[string]*File{}}
+	for _, folder := range folders {
+		if err := p.add(folder); err != nil {
+			return nil, err
+		}
+	}
+	const page = "index.html"
+	if p.Page = p.files[page]; p.Page == nil {
+		return nil, fmt.Errorf("playground: there is no %s in %s", page, strings.Join(folders, " or "))
+	}
+	delete(p.files, page)
+	return p, nil
+}
+
+func (p *Pages) add(folder string) error {
 	entries, err := fs.ReadDir(files, folder)
 	if err != nil {
 		return fmt.Errorf("playground: %w", err)
@@ -77,14 +102,14 @@ func (s *Site) add(folder string) error {
 		if err != nil {
 			return fmt.Errorf("playground: %w", err)
 		}
-		s.assets[e.Name()] = newFile(body, kind)
+		p.files[e.Name()] = newFile(body, kind)
 	}
 	return nil
 }
 
-// Asset is a file that the page is made of, by its name below /docs/.
-func (s *Site) Asset(name string) (*File, bool) {
-	f, ok := s.assets[name]
+// File is a file that the page is made of, by its name below the page's path.
+func (p *Pages) File(name string) (*File, bool) {
+	f, ok := p.files[name]
 	return f, ok
 }
 

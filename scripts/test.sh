@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Runs every test, one stage after another, with the time of each. Stages (default: all, in
-# this order): check lint shell exporter go race clients openapi k8s scripts; and by name only: torch infinity release
-# A Go test that skips fails its stage, unless scripts/expected_skips.txt names it.
+# this order): check lint shell exporter playground go race clients openapi examples k8s scripts
+# browser; and by name only: torch infinity release
+# A Go test that skips fails its stage, unless scripts/expected_skips.txt names it. The stage
+# `browser` is not run, and fails nothing, where there is no Chromium.
 set -uo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -20,6 +22,9 @@ pytested() {
   "var/$1/bin/python" -m pytest -q -rs "$2" | tee "$log" || return
   ! grep -E '(^|, )[0-9]+ skipped' "$log"
 }
+
+# What a stage ends with that could not be run here.
+not_run=77
 
 run_stage() {
   case $1 in
@@ -47,6 +52,17 @@ run_stage() {
       ;;
     release) pytested clients-venv test/release ;;
     openapi) go build -o bin/quadrate ./cmd/server && pytested openapi-venv test/openapi ;;
+    examples) go build -o bin/quadrate ./cmd/server && pytested examples-venv test/examples ;;
+    playground)
+      (cd playground && PATH=$PWD/../var/node/bin:$PATH && npm run --silent check && npm run --silent test) && playground/build.sh --check
+      ;;
+    browser)
+      if ! scripts/chromium.sh >/dev/null; then
+        echo "NOT RUN: there is no Chromium, and the set-up could not install it (as root, Debian: apt-get install chromium fonts-nanum)." >&2
+        return "$not_run"
+      fi
+      go build -o bin/quadrate ./cmd/server && pytested browser-venv test/playground
+      ;;
     *) echo "unknown stage '$1'; see scripts/test.sh" >&2; return 2 ;;
   esac
 }
@@ -58,18 +74,18 @@ fi
 
 mkdir -p var/log
 stages=("$@")
-[ "${#stages[@]}" -gt 0 ] || stages=(check lint shell exporter go race clients openapi k8s scripts)
+[ "${#stages[@]}" -gt 0 ] || stages=(check lint shell exporter playground go race clients openapi examples k8s scripts browser)
 summary=()
 failed=0
 for name in "${stages[@]}"; do
   started=$(date +%s)
-  if scripts/timed.sh "$name" scripts/test.sh --stage "$name"; then
-    word=passed
-  else
-    word=FAILED
-    failed=1
-  fi
-  summary+=("$(printf '%-9s %-7s %4d s' "$name" "$word" "$(($(date +%s) - started))")")
+  scripts/timed.sh "$name" scripts/test.sh --stage "$name"
+  case $? in
+    0) word=passed ;;
+    "$not_run") word='not run' ;;
+    *) word=FAILED failed=1 ;;
+  esac
+  summary+=("$(printf '%-10s %-7s %4d s' "$name" "$word" "$(($(date +%s) - started))")")
 done
 printf '\nStages:\n'
 printf '  %s\n' "${summary[@]}"

@@ -27,9 +27,6 @@ case $kind in
   *) echo "stage.sh: '$kind' is neither cpu nor cuda" >&2; exit 2 ;;
 esac
 python=${IMAGE_PYTHON:-$python}
-# make sets it; a Dockerfile runs this without make.
-CYCLONEDX_VERSION=${CYCLONEDX_VERSION:-$(sed -n 's/^export CYCLONEDX_VERSION := //p' Makefile)}
-export CYCLONEDX_VERSION
 scripts/setup/setup.sh tools modules onnxruntime tokenizers exporter model cyclonedx "${steps[@]}"
 
 rm -rf "$out"

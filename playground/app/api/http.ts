@@ -1,5 +1,7 @@
 // How the page asks the server, and what it makes of the answers' headers and errors.
 
+import { words } from "./words";
+
 /** The key that requests carry; empty: none. Set by shell/key.ts. */
 export const credentials = { key: "" };
 
@@ -79,7 +81,7 @@ function parse(text: string, response: Response): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new ApiError("the answer is not JSON", response.status, text);
+    throw new ApiError(words.value.notJSON, response.status, text);
   }
 }
 

@@ -38,6 +38,8 @@ export interface ModelHealth {
   provider?: string;
   variant?: string;
   provider_share?: number;
+  /** What it was tested with when it was loaded. */
+  checked?: "references" | "company";
   notes?: string[];
   queue: { items: number; tokens: number; oldest_ms: number };
   activity: Activity;
@@ -52,6 +54,13 @@ export interface UpstreamHealth {
   endpoints: { url?: string; state: string; reason?: string; in_flight: number; latency_ms: number; last_probe: string | null }[];
 }
 
+/** The last reload of the configuration. */
+export interface Reload {
+  at: string;
+  ok: boolean;
+  problems?: string[];
+}
+
 export interface Health {
   status: string;
   version: string;
@@ -60,11 +69,22 @@ export interface Health {
   machine?: { os: string; arch: string; cores: number; instruction_set?: string[] };
   models: ModelHealth[];
   upstreams?: UpstreamHealth[];
+  last_reload?: Reload;
 }
 
 export interface AdminModel extends ModelHealth {
   aliases: string[];
   cache: { hits: number; misses: number; bytes: number; entries: number };
+  /** Where it runs, if this server starts and stops it. */
+  container?: {
+    state: string;
+    in_flight: number;
+    waiting: number;
+    start_seconds: number | null;
+    starts: number;
+    crashes: number;
+    reason?: string;
+  };
 }
 
 export interface AdminModels {

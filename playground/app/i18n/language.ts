@@ -1,6 +1,7 @@
 // The languages of the page. Each part brings its own words in all of them, which TypeScript holds
 // against each other.
-import { computed, effect, signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
+import { recall, remember } from "../shell/storage";
 
 export const languages = { en: "English", ko: "한국어", ru: "Русский" } as const;
 export type Language = keyof typeof languages;
@@ -11,21 +12,17 @@ const stored = "quadrate.language";
 export function initial(chosen: string | null, preferred: readonly string[]): Language {
   for (const tag of [chosen ?? "", ...preferred]) {
     const language = tag.slice(0, 2).toLowerCase();
-    if (language in languages) return language as Language;
+    if (Object.hasOwn(languages, language)) return language as Language;
   }
   return "en";
 }
 
-export const language = signal<Language>(initial(localStorage.getItem(stored), navigator.languages));
+export const language = signal<Language>(initial(recall("localStorage", stored), navigator.languages));
 
 export function choose(l: Language): void {
-  localStorage.setItem(stored, l);
+  remember("localStorage", stored, l);
   language.value = l;
 }
-
-effect(() => {
-  document.documentElement.lang = language.value;
-});
 
 /** One language's words have the others' keys and kinds. */
 type Like<T> = { [K in keyof T]: T[K] extends (...args: infer A) => string ? (...args: A) => string : string };

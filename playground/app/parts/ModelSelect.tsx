@@ -2,9 +2,9 @@ import { useComputed, useSignalEffect } from "@preact/signals";
 import { useId } from "preact/hooks";
 import { can } from "../api/calls";
 import type { Task } from "../api/types";
-import { models, modelsError } from "../shell/models";
+import { models, modelsError, refreshModels, unknown } from "../shell/models";
 import { Problem } from "./Problem";
-import { words } from "./words";
+import { stateName, words } from "./words";
 
 interface Props {
   task: Task;
@@ -33,11 +33,20 @@ export function ModelSelect({ task, value, onChange, label, preset = 0 }: Props)
         {usable.value.length === 0 && <option value="">{w.choose}</option>}
         {usable.value.map((m) => (
           <option key={m.id} value={m.id}>
-            {m.state === "ready" ? m.id : `${m.id} (${w.notReady(m.state)})`}
+            {m.state === "ready" ? m.id : `${m.id} (${stateName(m.state)})`}
           </option>
         ))}
       </select>
-      {modelsError.value ? <Problem error={modelsError.value} /> : usable.value.length === 0 && <small>{w.noModels}</small>}
+      {modelsError.value ? (
+        <>
+          <Problem error={modelsError.value} />
+          <button type="button" class="again" onClick={refreshModels}>
+            {w.again}
+          </button>
+        </>
+      ) : (
+        usable.value.length === 0 && models.value !== unknown && <small>{w.noModels}</small>
+      )}
     </div>
   );
 }

@@ -1,10 +1,12 @@
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import type { ComponentType } from "preact";
+import { language } from "../i18n/language";
 import { Compare } from "../tabs/compare/Compare";
 import { Embed } from "../tabs/embed/Embed";
 import { Models } from "../tabs/models/Models";
 import { Rerank } from "../tabs/rerank/Rerank";
 import { Search } from "../tabs/search/Search";
+import { Guard } from "./Guard";
 import { Header } from "./Header";
 import { type Tab, Tabs } from "./Tabs";
 import { words } from "./words";
@@ -16,6 +18,11 @@ const named = () => order.find((tab) => `#${tab}` === location.hash);
 const current = signal<Tab>(named() ?? "embed");
 window.addEventListener("hashchange", () => {
   current.value = named() ?? current.value;
+});
+
+effect(() => {
+  document.documentElement.lang = language.value;
+  document.title = `${words.value[current.value]} – ${words.value.title}`;
 });
 
 function open(tab: Tab) {
@@ -41,7 +48,11 @@ export function App() {
           const Panel = panels[tab];
           return (
             <section key={tab} role="tabpanel" id={`panel-${tab}`} aria-labelledby={`tab-${tab}`} hidden={tab !== shown}>
-              {opened.has(tab) && <Panel />}
+              {opened.has(tab) && (
+                <Guard>
+                  <Panel />
+                </Guard>
+              )}
             </section>
           );
         })}

@@ -8,7 +8,10 @@ export function Header() {
   const w = words.value;
   return (
     <header class="top">
-      <h1>{w.title}</h1>
+      <div class="title">
+        <h1>{w.title}</h1>
+        <a href="/docs">{w.api}</a>
+      </div>
       <div class="settings">
         <Key />
         <label>
@@ -34,7 +37,6 @@ export function Header() {
             <option value="dark">{w.dark}</option>
           </select>
         </label>
-        <a href="/docs">{w.api}</a>
       </div>
     </header>
   );
@@ -44,7 +46,8 @@ function Key() {
   const w = words.value;
   const shown = useSignal(false);
   return (
-    <div class="key">
+    // In a form, as browsers want password fields to be. There is nothing to submit.
+    <form class="key" autocomplete="off" onSubmit={(e) => e.preventDefault()}>
       <label for="key">{w.key}</label>
       <div class="row">
         <input
@@ -60,7 +63,7 @@ function Key() {
         />
         <button
           type="button"
-          aria-pressed={shown.value}
+          aria-controls="key"
           onClick={() => {
             shown.value = !shown.value;
           }}
@@ -69,6 +72,6 @@ function Key() {
         </button>
       </div>
       <small id="key-hint">{w.keyHint}</small>
-    </div>
+    </form>
   );
 }

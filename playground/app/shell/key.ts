@@ -1,13 +1,13 @@
 // The API key. It is kept for this browser tab alone, and sent to this server alone.
 import { effect, signal } from "@preact/signals";
 import { credentials } from "../api/http";
+import { recall, remember } from "./storage";
 
 const stored = "quadrate.key";
 
-export const key = signal(sessionStorage.getItem(stored) ?? "");
+export const key = signal(recall("sessionStorage", stored) ?? "");
 
 effect(() => {
   credentials.key = key.value;
-  if (key.value) sessionStorage.setItem(stored, key.value);
-  else sessionStorage.removeItem(stored);
+  remember("sessionStorage", stored, key.value);
 });

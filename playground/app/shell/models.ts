@@ -4,7 +4,9 @@ import { listModels } from "../api/calls";
 import type { Model } from "../api/types";
 import { key } from "./key";
 
-export const models = signal<Model[]>([]);
+/** The list before the server has told it. */
+export const unknown: Model[] = [];
+export const models = signal<Model[]>(unknown);
 /** Why the list could not be had; null: it could. */
 export const modelsError = signal<unknown>(null);
 
@@ -26,11 +28,21 @@ export async function refreshModels(): Promise<void> {
   }
 }
 
-// Another key may use other models. Typing is waited for.
-let timer: ReturnType<typeof setTimeout> | undefined;
-export const followKey = () =>
-  effect(() => {
+/** Milliseconds without another character after which a key is taken for complete. */
+const pause = 300;
+
+/** Asks for the list now, and whenever the key has changed: another one may use other models. Returns what ends that. */
+export function followKey(): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let wait = 0;
+  const end = effect(() => {
     key.value;
     clearTimeout(timer);
-    timer = setTimeout(refreshModels, 300);
+    timer = setTimeout(refreshModels, wait);
+    wait = pause;
   });
+  return () => {
+    clearTimeout(timer);
+    end();
+  };
+}

@@ -1,5 +1,6 @@
 // Light or dark: as the system has it, unless it was chosen.
 import { computed, effect, signal } from "@preact/signals";
+import { recall, remember } from "./storage";
 
 export type Theme = "system" | "light" | "dark";
 
@@ -10,7 +11,7 @@ system.addEventListener("change", (e) => {
   systemDark.value = e.matches;
 });
 
-const saved = localStorage.getItem(stored);
+const saved = recall("localStorage", stored);
 export const theme = signal<Theme>(saved === "light" || saved === "dark" ? saved : "system");
 
 /** What is shown; charts are drawn anew when it changes. */
@@ -18,6 +19,5 @@ export const dark = computed(() => theme.value === "dark" || (theme.value === "s
 
 effect(() => {
   document.documentElement.dataset.theme = dark.value ? "dark" : "light";
-  if (theme.value === "system") localStorage.removeItem(stored);
-  else localStorage.setItem(stored, theme.value);
+  remember("localStorage", stored, theme.value === "system" ? null : theme.value);
 });

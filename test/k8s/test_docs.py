@@ -7,6 +7,7 @@ import subprocess
 import pytest
 import yaml
 from conftest import ROOT, render
+from names import unknown
 
 from servers import QUADRATE
 
@@ -21,18 +22,9 @@ def source(*folders: str) -> str:
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
-def metrics() -> set[str]:
-    """The names that metrics/ gives, with their prefixes."""
-    found = set(re.findall(r'"([a-z_]+)"', source("metrics")))
-    return {f"quadrate_{prefix}{name}" for name in found for prefix in ("", "upstream_", "container_", "cache_")}
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_metrics_are_there(page):
-    known = metrics()
-    for name in set(re.findall(r"\bquadrate_[a-z_]*[a-z]", TEXT[page])):
-        plain = re.sub(r"_(bucket|sum|count)$", "", name)
-        assert {name, plain} & known or any(k.startswith(name) for k in known), f"docs/{page}.md: {name}"
+    assert not unknown(TEXT[page]), unknown(TEXT[page])
 
 
 def test_log_lines_are_there():

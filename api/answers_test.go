@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/models/modelstest"
 )
@@ -115,6 +116,27 @@ func TestMetricsRoute(t *testing.T) {
 	require.Equal(t, "text/plain; version=0.0.4", got.header.Get("Content-Type"))
 	require.Equal(t, "accept text/plain of GET /metrics\n", got.body)
 	require.Equal(t, "/metrics", w.lastEvent(t).Route)
+}
+
+// TestMetricsWithAKey: a key that may use no model will do, which is what a scraper should have.
+func TestMetricsWithAKey(t *testing.T) {
+	w := locked(t, auth.Anonymous{Enabled: true, Models: []string{"*"}}, func(o *Options) {
+		o.MetricsNeedKey = true
+		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+			fmt.Fprintln(w, "up 1")
+		})
+	})
+	got := w.get(t, "/metrics", "api-key", teamKey)
+	require.Equal(t, 200, got.status)
+	require.Equal(t, "up 1\n", got.body)
+	for _, key := range []string{"", "wrong", "off-secret"} {
+		got := w.get(t, "/metrics", "api-key", key)
+		require.Equal(t, 401, got.status, key)
+		require.NotContains(t, got.body, "up 1")
+	}
+	require.Equal(t, "disabled_key", w.lastEvent(t).Refused)
+	require.Equal(t, 401, start(t, func(o *Options) { o.MetricsNeedKey, o.Metrics = true, http.NotFoundHandler() }).get(t, "/metrics").status, "without keys nobody has one")
 }
 
 func TestHeadersAndEvent(t *testing.T) {

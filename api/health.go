@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/internal/machine"
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -220,6 +221,15 @@ func (s *Server) reasons() []string {
 // metrics hands the request to the handler in the options. The body, if there is one, is not
 // read: Fiber's own adaptor would read it without a limit.
 func (s *Server) metrics(x *call) error {
+	if s.options.MetricsNeedKey {
+		if err := x.identify(); err != nil {
+			return err
+		}
+		if x.who == nil || x.who.Anonymous {
+			x.event.Refused = refusalOf(auth.ErrMissing)
+			return unauthorized(auth.ErrMissing)
+		}
+	}
 	r := &http.Request{
 		Method: x.event.Method, URL: &url.URL{Path: "/metrics"}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{}, Body: http.NoBody, RemoteAddr: x.event.RemoteAddr,

@@ -301,7 +301,10 @@ func worldOf(t *testing.T, status int) *world {
 		err = models.Errorf(kind, "it fails")
 	}
 	w := documentedWorld(t, err, func(o *Options) {
-		if status == 404 {
+		switch status {
+		case 401:
+			o.MetricsNeedKey = true
+		case 404:
 			o.Metrics = nil
 		}
 	})

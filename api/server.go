@@ -59,6 +59,8 @@ type Options struct {
 	CORSOrigins []string
 	// Metrics answers GET /metrics. Nil: there is no such route.
 	Metrics http.Handler
+	// MetricsNeedKey keeps it from callers without an API key, whatever they may use.
+	MetricsNeedKey bool
 	// Version, Runtime, which is what runs the models and its version, and Machine, which may be
 	// nil, are shown by /health.
 	Version, Runtime string

@@ -92,7 +92,15 @@ type Server struct {
 	CORS            CORS          `key:"cors"`
 	GzipFrom        Bytes         `key:"gzip_from" def:"1MiB" doc:"answers of at least this size are compressed for clients that send Accept-Encoding: gzip; 0: none"`
 	TokenIDs        string        `key:"token_ids" def:"cl100k_base" enum:"cl100k_base|model|refuse" doc:"what token ids on OpenAI routes are: ids of that vocabulary, the model's own, or refused"`
+	Metrics         string        `key:"metrics" def:"open" enum:"open|key|off" doc:"who may read GET /metrics: everybody, callers with an API key, nobody"`
 }
+
+// Who may read the metrics.
+const (
+	MetricsOpen = "open"
+	MetricsKey  = "key"
+	MetricsOff  = "off"
+)
 
 // The time limits of a request that leaves them to the server.
 const (

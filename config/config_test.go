@@ -239,7 +239,7 @@ func TestBuiltInDefaults(t *testing.T) {
 		Server: Server{
 			Host: "0.0.0.0", Port: 8000, BodyLimit: 64 << 20, BytesInFlight: 512 << 20,
 			AnonymousBody: 4 << 20,
-			MaxInputs:     2048, MaxDocuments: 1000, MaxStateBytes: 32 << 20, DrainDelay: 2 * time.Second, GzipFrom: 1 << 20, TokenIDs: "cl100k_base",
+			MaxInputs:     2048, MaxDocuments: 1000, MaxStateBytes: 32 << 20, DrainDelay: 2 * time.Second, GzipFrom: 1 << 20, TokenIDs: "cl100k_base", Metrics: MetricsOpen,
 		},
 		Runtime: Runtime{Provider: "auto", TensorRTCache: filepath.Join(dir, "var/trt")},
 		Models: []Model{{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -120,6 +121,14 @@ func (p *program) storeChanged(available bool, err error) {
 	p.log.Warn("the store of rate limits is away: this server allows its own share", "error", err)
 }
 
+// metricsHandler answers GET /metrics; nil: there is no such route.
+func (p *program) metricsHandler() http.Handler {
+	if p.cfg.Server.Metrics == config.MetricsOff {
+		return nil
+	}
+	return p.metrics.Handler()
+}
+
 // server makes the HTTP server, whose requests end with base.
 func (p *program) server(base context.Context) (*api.Server, error) {
 	certificate, err := certificate(p.cfg.Server.TLS)
@@ -143,7 +152,8 @@ func (p *program) server(base context.Context) (*api.Server, error) {
 		CORSOrigins:        cfg.CORS.Origins,
 		GzipFrom:           int64(cfg.GzipFrom),
 		TLS:                certificate,
-		Metrics:            p.metrics.Handler(),
+		Metrics:            p.metricsHandler(),
+		MetricsNeedKey:     cfg.Metrics == config.MetricsKey,
 		Version:            version,
 		Runtime:            p.runtime.Engine(),
 		Machine:            &here,

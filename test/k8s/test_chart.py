@@ -108,6 +108,35 @@ def test_prometheus_reaches_the_router_whoever_may_call_it():
     assert "from" not in render()["NetworkPolicy", "quadrate-router"]["spec"]["ingress"][0]
 
 
+def test_rerank_without_a_router_is_reached_as_a_router_would_be():
+    def rule(*args):
+        return render("--set", "router.enabled=false", *args)["NetworkPolicy", "quadrate-rerank"]["spec"]["ingress"][0]
+    assert "from" not in rule()
+    peers = rule("--set", "networkPolicy.from[0].namespaceSelector.matchLabels.a=b")["from"]
+    assert [peer["namespaceSelector"]["matchLabels"] for peer in peers] == [{"a": "b"}, {"kubernetes.io/metadata.name": "monitoring"}]
+
+
+def test_fetch_lets_rerank_out_unless_rules_say_where():
+    fetch, rules = ["--set", "fetch.enabled=true,fetch.models={BAAI/bge-m3}"], ["--set", "networkPolicy.rerankEgress[0].to[0].ipBlock.cidr=192.0.2.1/32"]
+    assert render(*fetch)["NetworkPolicy", "quadrate-rerank"]["spec"]["policyTypes"] == ["Ingress"]
+    spec = render(*fetch, *rules)["NetworkPolicy", "quadrate-rerank"]["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"] and spec["egress"][1]["to"] == [{"ipBlock": {"cidr": "192.0.2.1/32"}}]
+
+
+def test_alerts_know_this_releases_servers_whatever_they_are_called():
+    rule = render("--set", "prometheusRule.enabled=true,fullnameOverride=models")["PrometheusRule", "models"]
+    services = re.findall(r'job=~"([^"]*)"', next(r["expr"] for r in rule["spec"]["groups"][0]["rules"] if r["alert"] == "QuadrateAbsent"))
+    assert len(services) == 1 and all(re.fullmatch(services[0], name) for name in ("models-router", "models-rerank"))
+
+
+def test_prometheus_has_a_key_where_metrics_want_one(conform):
+    args = ["--set", "serviceMonitor.enabled=true,serviceMonitor.key.existingSecret=prometheus-key"]
+    endpoint = render(*args)["ServiceMonitor", "quadrate"]["spec"]["endpoints"][0]
+    assert endpoint["authorization"] == {"credentials": {"name": "prometheus-key", "key": "api-key"}}
+    assert all(r["status"] == "statusValid" for r in conform(template(*args).stdout, VERSIONS[-1]))
+    assert "authorization" not in render("--set", "serviceMonitor.enabled=true")["ServiceMonitor", "quadrate"]["spec"]["endpoints"][0]
+
+
 def test_the_router_waits_for_rerank_as_long_as_told():
     for args, timeout in (([], None), (["--set", "router.rerankTimeout=2m"], "2m")):
         routing = yaml.safe_load(render(*args)["ConfigMap", "quadrate-router"]["data"]["routing.yaml"])
@@ -158,6 +187,8 @@ def test_a_change_of_models_replaces_no_pod():
     ("router.upstreams[0].name=x", "/router/upstreams/0"),
     ("router.config.models[0].name=x", "/router/config"),
     ("fetch.models={../etc}", "/fetch/models/0"),
+    ("fetch.enabled=true,fetch.models={a/bge-m3,b/bge-m3}", "two of them would be /models/bge-m3"),
+    ("fullnameOverride=1-Models", "/fullnameOverride"),
     ("image.digest=sha256:abc", "/image/digest"),
     ("rerank.keda.minReplicas=0", "/rerank/keda/minReplicas"),  # the measure comes from the pods: nothing would start the first
     ("rerank.maxSurge=0", "rerank.maxSurge and rerank.maxUnavailable are both 0"),

@@ -26,7 +26,7 @@ app.kubernetes.io/component: {{ . }}
 {{ include "quadrate.selector" . }}
 app.kubernetes.io/version: {{ $.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ $.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_" | trunc 63 }}
 {{- with $.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}

@@ -59,7 +59,11 @@ spec:
   {{- end }}
   {{- if and (eq $component "rerank") $.Values.fetch.enabled }}
   initContainers:
+    {{- $folders := list }}
     {{- range $.Values.fetch.models }}
+    {{- $folder := last (splitList "/" .) }}
+    {{- if has $folder $folders }}{{ fail (printf "fetch.models: two of them would be /models/%s" $folder) }}{{ end }}
+    {{- $folders = append $folders $folder }}
     {{- include "quadrate.fetch" (list $ .) | nindent 4 }}
     {{- end }}
   {{- end }}

@@ -48,7 +48,7 @@ run_stage() {
       ;;
     k8s) go build -o bin/quadrate ./cmd/server && pytested k8s-venv test/k8s ;;
     scripts)
-      go build -o bin/quadrate ./cmd/server && CGO_ENABLED=0 go build -o bin/quadrate-bench ./cmd/bench && pytested pytest-venv test/scripts && pytested pytest-venv test/docs
+      go build -o bin/quadrate ./cmd/server && CGO_ENABLED=0 go build -o bin/quadrate-bench ./cmd/bench && pytested pytest-venv test/scripts && pytested clients-venv test/docs
       ;;
     release) pytested clients-venv test/release ;;
     openapi) go build -o bin/quadrate ./cmd/server && pytested openapi-venv test/openapi ;;

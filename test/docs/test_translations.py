@@ -4,6 +4,7 @@ import pathlib
 import re
 
 import pytest
+from blocks import blocks as marked
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TRANSLATIONS = ["README.ko.md", "README.ru.md"]
@@ -37,6 +38,7 @@ def test_translation_has_the_same_parts(name):
 @pytest.mark.parametrize("name", TRANSLATIONS)
 def test_translation_has_the_same_commands(name):
     assert blocks(read(name)) == blocks(read("README.md"))
+    assert [block.mark for block in marked(name)] == [block.mark for block in marked("README.md")]
 
 
 @pytest.mark.parametrize("name", TRANSLATIONS)

@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib/licences.sh
 . scripts/lib/licences.sh
 
-out=dist server=yes version=
+out=dist server=yes version= made=()
 while [ $# -gt 0 ]; do
   case $1 in
     --out) out=${2:?--out needs a folder}; shift ;;
@@ -38,6 +38,7 @@ program() { GOOS=$1 GOARCH=$2 go build -trimpath -ldflags "-s -w -X main.version
 pack() {
   tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -cf - "$1" | gzip -n >"$out/$1.tar.gz"
   rm -rf "${work:?}/$1"
+  made+=("$1.tar.gz" "$1.cdx.json")
 }
 
 # parts FOLDER: what every archive has.
@@ -46,7 +47,11 @@ parts() {
   install -D -m 0644 -t "$1/configs" configs/*.yaml
   install -D -m 0644 -t "$1/configs/examples" configs/examples/*.yaml
   install -D -m 0644 -t "$1/deploy/systemd" deploy/systemd/quadrate.service
-  install -D -m 0644 -t "$1/completions" cmd/server/completions/*
+  # Where shells look below a prefix such as /usr/local, under the names that they look for.
+  install -D -m 0644 cmd/server/completions/quadrate.bash "$1/share/bash-completion/completions/quadrate"
+  install -D -m 0644 cmd/server/completions/quadrate.zsh "$1/share/zsh/site-functions/_quadrate"
+  install -D -m 0644 cmd/server/completions/quadrate.fish "$1/share/fish/vendor_completions.d/quadrate.fish"
+  page_licences "$1/licences/pages"
 }
 
 # bill PROGRAM NAME: the program's modules as CycloneDX, out of what Go has written into it.
@@ -56,6 +61,9 @@ gateway() {
   local name=quadrate-gateway-$version-$1-$2
   local folder=$work/$name
   parts "$folder"
+  # It cannot run the local models that the file begins with.
+  sed -i '/^models:/,$d' "$folder/configs/server.yaml"
+  printf 'models: []                          # this program is without them; files.routing says what it serves\n' >>"$folder/configs/server.yaml"
   CGO_ENABLED=0 program "$1" "$2" ./cmd/server "$folder/bin/quadrate"
   CGO_ENABLED=0 program "$1" "$2" ./cmd/bench "$folder/bin/quadrate-bench"
   CGO_ENABLED=0 GOOS=$1 GOARCH=$2 licences ./cmd/server "$folder/licences"
@@ -89,4 +97,4 @@ if [ -n "$server" ]; then
   scripts/setup/setup.sh tools modules onnxruntime tokenizers exporter model
   server
 fi
-(cd "$out" && sha256sum ./*"$version"*.tar.gz ./*"$version"*.cdx.json | sed 's|\./||' >SHA256SUMS && cat SHA256SUMS)
+(cd "$out" && sha256sum -- "${made[@]}" >SHA256SUMS && cat SHA256SUMS)

@@ -14,10 +14,11 @@ question=${1:-I cannot remember my password}
 
 command -v jq >/dev/null || { echo "jq was not found; it builds and reads the JSON here." >&2; exit 1; }
 
-# ask URL: posts standard input. The body of an error says what is wrong, so it is shown.
+# ask URL: posts standard input. The body of an error says what is wrong, so it is shown. The key
+# stays off the command line, which every user of a machine can read.
 ask() {
   local body
-  body=$(curl -sS --fail-with-body -H "Authorization: Bearer ${API_KEY:--}" -H 'Content-Type: application/json' --data-binary @- "$1") || {
+  body=$(curl -sS --fail-with-body -H @<(printf 'Authorization: Bearer %s\n' "${API_KEY:--}") -H 'Content-Type: application/json' --data-binary @- "$1") || {
     printf '%s\n' "$body" >&2
     return 1
   }

@@ -52,7 +52,7 @@ cp LICENSE "$library"/onnxruntime-*.txt "$documents/"
 licences ./cmd/server "$documents/licences/go"
 CGO_ENABLED=0 licences ./cmd/bench "$documents/licences/go"
 crate_licences "$documents/licences/rust"
-install -D -m 0644 -t "$documents/licences/swagger-ui" playground/assets/docs/*LICENSE* playground/assets/docs/*NOTICE*
+page_licences "$documents/licences/pages"
 
 parts=$(mktemp -d)
 trap 'rm -rf "$parts"' EXIT

@@ -25,6 +25,11 @@ crate_licences() {
   done
 }
 
+# page_licences TO: the licences of what is in the pages that the server has inside.
+page_licences() {
+  install -D -m 0644 -t "$1" playground/assets/app/LICENSES.txt playground/assets/docs/*LICENSE* playground/assets/docs/*NOTICE*
+}
+
 # licences_in FOLDER TO: the files of a folder that are licences or notices.
 licences_in() {
   local file

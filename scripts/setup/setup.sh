@@ -3,8 +3,8 @@
 # library, the exporter's Python environment and the default model. Every step is skipped when
 # its result is there and was made from the same inputs, so an interrupted run goes on where it
 # stopped. Nothing outside the repository is changed but the clients' own download caches, and,
-# for the tests and as root only, Debian's packages redis-server and chromium are installed where
-# they are missing.
+# for the tests and as root only, Debian's packages redis-server, curl, jq and chromium with a font
+# are installed where they are missing.
 #
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
 # Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for Intel
@@ -164,16 +164,13 @@ step_infinity() { environment "$var/infinity-venv" test/infinity/requirements.tx
 
 step_pytest() { environment "$var/pytest-venv" scripts/requirements-test.txt; }
 
-step_lint() {
-  mkdir -p "$var/tools"
-  GOBIN=$PWD/$var/tools GOFLAGS=-trimpath go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$GOLANGCI_VERSION"
-}
-
 # go_tool MODULE@VERSION...: installs programs below var/tools.
 go_tool() {
   mkdir -p "$var/tools"
   GOBIN=$PWD/$var/tools GOFLAGS=-trimpath go install "$@"
 }
+
+step_lint() { go_tool "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$GOLANGCI_VERSION"; }
 
 step_helm() { go_tool "helm.sh/helm/v3/cmd/helm@$HELM_VERSION" && go_tool "github.com/yannh/kubeconform/cmd/kubeconform@$KUBECONFORM_VERSION"; }
 
@@ -189,17 +186,13 @@ step_compose() {
   (cd scripts/tools && go build -trimpath -o "../../$var/tools/docker-compose" github.com/docker/compose/v2/cmd)
 }
 
-step_gotestsum() {
-  mkdir -p "$var/tools"
-  GOBIN=$PWD/$var/tools GOFLAGS=-trimpath go install "gotest.tools/gotestsum@$GOTESTSUM_VERSION"
-}
+step_gotestsum() { go_tool "gotest.tools/gotestsum@$GOTESTSUM_VERSION"; }
 
 # can_install: whether Debian's packages can be installed here.
 can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
 
 install_packages() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; }
 
-# The tests of shared rate limits start servers of their own; none needs to run.
 # Examples and scripts call them, as users do.
 step_commands() {
   local missing=() name
@@ -209,6 +202,7 @@ step_commands() {
   install_packages "${missing[@]}"
 }
 
+# The tests of shared rate limits start servers of their own; none needs to run.
 step_redis() {
   if ! command -v redis-server >/dev/null; then
     if ! can_install; then

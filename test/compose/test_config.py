@@ -29,6 +29,7 @@ def test_config(files):
     assert {"router", "rerank", "infinity"} <= set(told["services"])
     for name, service in told["services"].items():
         assert service["restart"] == "unless-stopped", name
+        assert "no-new-privileges:true" in service["security_opt"], name
         assert seconds(service["stop_grace_period"]) >= 10, name
         assert not service["image"].endswith((":latest", ":main")) or service["image"] == "quadrate:latest", "an image is not pinned"
         for port in service.get("ports", []):

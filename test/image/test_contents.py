@@ -54,7 +54,7 @@ def test_the_libraries_sums_are_those_of_the_files(bill):
 
 def test_licences_are_there():
     files = inside("find", DOCUMENTS, "-type", "f").splitlines()
-    for part in ("/LICENSE", "onnxruntime-ThirdPartyNotices.txt", "licences/go/github.com/gofiber/fiber/v2/LICENSE", "licences/rust/tokenizers/", "licences/rust/regex/", "licences/swagger-ui/"):
+    for part in ("/LICENSE", "onnxruntime-ThirdPartyNotices.txt", "licences/go/github.com/gofiber/fiber/v2/LICENSE", "licences/rust/tokenizers/", "licences/rust/regex/", "licences/pages/"):
         assert any(part in file for file in files), part
     assert inside("sh", "-c", "ls -d /usr/local/lib/quadrate/exporter/site-packages/numpy-*/licenses /usr/share/doc/libpython3*-minimal/copyright")
 

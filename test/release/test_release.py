@@ -52,10 +52,14 @@ def test_gateway(dist, where, tmp_path):
     system = where.split("-")[0]
     for name in ("quadrate", "quadrate-bench"):
         assert (folder / "bin" / name).read_bytes().startswith(MAGIC[system])
-    assert list((folder / "licences").rglob("LICENSE*"))
+    assert list((folder / "licences").rglob("LICENSE*")) and (folder / "licences/pages/LICENSES.txt").exists()
+    for name in ("bash-completion/completions/quadrate", "zsh/site-functions/_quadrate", "fish/vendor_completions.d/quadrate.fish"):
+        assert "quadrate" in (folder / "share" / name).read_text()
     if where == f"linux-{HERE}":
         told = json.loads(subprocess.run([folder / "bin/quadrate", "version", "-json"], check=True, capture_output=True, text=True).stdout)
         assert told["version"] == VERSION and told["engine_problem"]
+        checked = subprocess.run([folder / "bin/quadrate", "-check"], cwd=folder, env=environment(), capture_output=True, text=True)
+        assert checked.returncode == 0 and " 0 local models" in checked.stdout, checked.stdout + checked.stderr
         assert "not a dynamic executable" in subprocess.run(["ldd", folder / "bin/quadrate"], capture_output=True, text=True).stderr
 
 

@@ -63,7 +63,7 @@ gateway() {
   parts "$folder"
   # It cannot run the local models that the file begins with.
   sed -i '/^models:/,$d' "$folder/configs/server.yaml"
-  printf 'models: []                          # this program is without them; files.routing says what it serves\n' >>"$folder/configs/server.yaml"
+  printf 'models: []                          # this program has none of its own; routing.yaml says what it serves\n' >>"$folder/configs/server.yaml"
   CGO_ENABLED=0 program "$1" "$2" ./cmd/server "$folder/bin/quadrate"
   CGO_ENABLED=0 program "$1" "$2" ./cmd/bench "$folder/bin/quadrate-bench"
   CGO_ENABLED=0 GOOS=$1 GOARCH=$2 licences ./cmd/server "$folder/licences"

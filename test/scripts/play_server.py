@@ -17,6 +17,8 @@ def main(words: list[str]) -> None:
         with state() as s:
             sys.exit(0 if s.get("ready") else 1)
     log(words)
+    # Who reads the process's number may signal it: that waits until it is heeded.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     with state() as s:
         if s.get("fails"):
             end("quadrate: listen tcp 0.0.0.0:8000: bind: address already in use")
@@ -25,6 +27,7 @@ def main(words: list[str]) -> None:
         s["ready"] = not s.get("never")
         deaf = s.get("deaf")
     signal.signal(signal.SIGTERM, signal.SIG_IGN if deaf else stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     while True:
         time.sleep(60)
 

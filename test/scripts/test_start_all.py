@@ -161,7 +161,6 @@ def test_a_signal_before_the_server_is_ready_stops_it_and_the_services(stage, nu
     stage.docker.set(up=["vllm"])
     process = stage.bench.start(SCRIPT, "--compose-file", stage.compose_file)
     wait_for(lambda: stage.server.get().get("process"))
-    time.sleep(0.3)  # for the stand-in to heed signals
     os.killpg(process.pid, number)
     process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 128 + number
@@ -273,7 +272,6 @@ def test_one_start_at_a_time(stage):
     process = stage.bench.start(SCRIPT, "--only-server")
     wait_for(lambda: stage.server.get().get("process"))
     assert "another start or stop is at work" in stage.run("--only-server").stderr
-    time.sleep(0.3)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=TIMEOUT_S)
 

@@ -147,12 +147,13 @@ func TestMetricsAndLogOfARequest(t *testing.T) {
 		`quadrate_execution_provider{model="` + minilm + `",provider="cpu",variant="fp32"} 1`,
 		`quadrate_execution_provider_share{model="` + minilm + `"} 1`,
 		`quadrate_queue_items{model="` + minilm + `"} 0`,
-		`quadrate_model_ready{model="absent/model"} 0`,
+		`quadrate_model_ready{model="` + minilm + `"} 1`,
 		`quadrate_requests_total{model="",route="/v1/embeddings",status="404"} 1`,
 	} {
 		require.Contains(t, body, line)
 	}
 	require.NotContains(t, body, "passwd")
+	require.NotContains(t, body, "absent/model", "it is optional")
 	require.NoError(t, s.stop())
 	var found map[string]any
 	ids := map[any]int{}

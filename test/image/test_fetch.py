@@ -227,13 +227,15 @@ def test_the_smaller_image_says_that_it_has_no_exporter(run, volume):
 
 def test_the_export_image_as_the_chart_runs_it(run, hub, volume):
     arguments = (RERANKER, "--out", "/models/bge-reranker-v2-m3", "--if-absent", "--variant", "fp32,fp16")
-    environment = ["--env", f"HF_ENDPOINT={hub.address}", "--env", "HF_HOME=/models/.cache"]
+    environment = ["--env", f"HF_ENDPOINT={hub.address}"]
     common = [*STRICT, *TMP, "--volume", f"{volume}:/models"]
     first = run(*common, *environment, arguments=arguments, variant="-export")
     assert first.wait_ended() == 0, first.logs()
     assert "fp32, fp16" in first.logs()
     again = run(*common, *NOWHERE, arguments=arguments, variant="-export")
     assert again.wait_ended() == 0 and "is left as it is" in again.logs(), again.logs()
-    rerank(run(*common).wait_ready())
+    served = run(*common).wait_ready()
+    rerank(served)
+    assert not shell(served, "find /models/.cache -name '*.safetensors'"), "what was fetched is in the way"
     root = run("--user", "0", *environment, arguments=arguments, variant="-export")
     assert root.wait_ended() == 1 and "not exported as root" in root.logs()

@@ -137,6 +137,14 @@ def test_prometheus_has_a_key_where_metrics_want_one(conform):
     assert "authorization" not in render("--set", "serviceMonitor.enabled=true")["ServiceMonitor", "quadrate"]["spec"]["endpoints"][0]
 
 
+def test_fetch_has_the_token_and_leaves_its_downloads_place_to_the_image():
+    def env(*args):
+        return pods(render("--set", "fetch.enabled=true,fetch.models={BAAI/bge-m3}", *args))["rerank"]["initContainers"][0].get("env")
+    assert env() is None  # not HF_HOME: what is in it is kept once the model is exported
+    assert env("--set", "fetch.tokenSecret.name=hub,fetch.env[0].name=HF_ENDPOINT,fetch.env[0].value=http://mirror") == [
+        {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}, {"name": "HF_ENDPOINT", "value": "http://mirror"}]
+
+
 def test_the_router_waits_for_rerank_as_long_as_told():
     for args, timeout in (([], None), (["--set", "router.rerankTimeout=2m"], "2m")):
         routing = yaml.safe_load(render(*args)["ConfigMap", "quadrate-router"]["data"]["routing.yaml"])

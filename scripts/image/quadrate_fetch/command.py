@@ -41,8 +41,10 @@ def export(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         return _check()
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("model", nargs="?")
     parser.add_argument("--out", type=Path)
-    out = parser.parse_known_args(arguments)[0].out
+    known = parser.parse_known_args(arguments)[0]
+    out = known.out
     cache = hub.Cache(models_folder(), os.environ)
     if not arguments or {"-h", "--help", "--version", "--dry-run"} & set(arguments):
         return run(arguments, cache, "", None)
@@ -50,7 +52,10 @@ def export(arguments: list[str]) -> int:
     with lock.held(out.absolute().parent if out else models_folder()):
         if out:
             folders.sweep(out.absolute())
-        return run(arguments, cache, "export", None)
+        status = run(arguments, cache, "export", None)
+        if status == 0 and known.model:
+            cache.forget(known.model)
+        return status
 
 
 def run(arguments: list[str], cache: hub.Cache, model: str, each) -> int:

@@ -182,8 +182,8 @@ readinessProbe:
     {{- range $.Values.fetch.args }}
     - {{ . | quote }}
     {{- end }}
+  {{- if or $.Values.fetch.tokenSecret.name $.Values.fetch.env }}
   env:
-    - {name: HF_HOME, value: /models/.cache}
     {{- with $.Values.fetch.tokenSecret }}
     {{- if .name }}
     - name: HF_TOKEN
@@ -193,6 +193,7 @@ readinessProbe:
     {{- with $.Values.fetch.env }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+  {{- end }}
   securityContext:
     {{- toYaml $.Values.securityContext | nindent 4 }}
   resources:

@@ -145,6 +145,13 @@ def test_fetch_has_the_token_and_leaves_its_downloads_place_to_the_image():
         {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}, {"name": "HF_ENDPOINT", "value": "http://mirror"}]
 
 
+def test_a_drain_of_a_node_is_not_held_up():
+    """Not by a single replica, nor by one that cannot serve, whose budget would never be healthy."""
+    for name in ("router", "rerank"):
+        spec = render("--set", f"{name}.replicas=1")["PodDisruptionBudget", f"quadrate-{name}"]["spec"]
+        assert spec["maxUnavailable"] == 1 and "minAvailable" not in spec and spec["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
 def test_the_router_waits_for_rerank_as_long_as_told():
     for args, timeout in (([], None), (["--set", "router.rerankTimeout=2m"], "2m")):
         routing = yaml.safe_load(render(*args)["ConfigMap", "quadrate-router"]["data"]["routing.yaml"])

@@ -89,6 +89,7 @@ def ollama(routing: Routing) -> list[list[str]]:
         name = upstream.get("name", "")
         key = settings.secret(str(upstream.get("api_key") or ""), routing.env, f"the api_key of upstream {name}")
         for url in upstream.get("urls") or []:
+            url = settings.expand(url, routing.env, f"urls of upstream {name}")
             base = url.removeprefix("dns+").rstrip("/").removesuffix("/v1")
             if url.startswith("dns+"):
                 _note(f"{url} stands for several servers: the one that answers gets the models")
@@ -104,14 +105,16 @@ def tei(routing: Routing) -> list[list[str]]:
             continue
         name = upstream["name"]
         options = _docker_options(managed, routing.env, name)
-        args = [f"arg={arg}" for arg in managed.get("args") or []]
-        models = [managed["model"]] if managed.get("model") else routing.models(name)
-        rows += [[name, model, managed["image"], *options, *args] for model in models]
+        at = f"managed of upstream {name}"
+        image = settings.expand(managed["image"], routing.env, at)
+        args = [f"arg={settings.expand(str(arg), routing.env, at)}" for arg in managed.get("args") or []]
+        models = [settings.expand(managed["model"], routing.env, at)] if managed.get("model") else routing.models(name)
+        rows += [[name, model, image, *options, *args] for model in models]
     return rows
 
 
 def _docker_options(managed: dict, env: dict[str, str], name: str) -> list[str]:
-    options = [f"volume={volume}" for volume in managed.get("volumes") or []]
+    options = [f"volume={settings.expand(volume, env, f'managed.volumes of upstream {name}')}" for volume in managed.get("volumes") or []]
     gpus = str(managed.get("gpus", "none"))
     if gpus not in ("none", ""):
         # docker reads the value as comma-separated, so a list of devices needs quotes of its own.

@@ -66,17 +66,25 @@ def truth(text: str) -> bool:
     return text.strip().lower() in ("1", "t", "true", "yes", "on")
 
 
-def secret(text: str, env: dict[str, str], at: str) -> str:
-    """A value that may be file:/path, or have ${NAME} in it."""
-    if text.startswith("file:"):
-        try:
-            return Path(text.removeprefix("file:")).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise SettingsError(f"{at}: {error.filename}: {os.strerror(error.errno)}") from error
+def expand(text: str, env: dict[str, str], at: str) -> str:
+    """The text with each ${NAME} replaced by that variable's value; $${ stands for ${ itself."""
 
     def value(match: re.Match) -> str:
+        if match[0].startswith("$$"):
+            return match[0][1:]
         if match[1] not in env:
             raise SettingsError(f"{at} needs the environment variable {match[1]}, which is not set")
         return env[match[1]]
 
-    return re.sub(r"\$\{([A-Za-z_]\w*)\}", value, text)
+    return re.sub(r"\$?\$\{([^}]*)\}", value, text)
+
+
+def secret(text: str, env: dict[str, str], at: str) -> str:
+    """A value that may be in a file of its own, as file:/path."""
+    text = expand(text, env, at)
+    if not text.startswith("file:"):
+        return text
+    try:
+        return Path(text.removeprefix("file:")).read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(f"{at}: {error.filename}: {os.strerror(error.errno)}") from error

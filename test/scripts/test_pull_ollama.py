@@ -165,6 +165,23 @@ def test_routing_says_which_models_where_and_with_which_key(bench, ollama):
     assert "off" not in result.stdout and "other" not in result.stdout
 
 
+def test_variables_are_read_as_the_server_reads_them(bench, ollama):
+    """In addresses, too; $${ stands for ${ itself, and a key's file may end with a line break."""
+    ollama.key = "sk-${x}"
+    (bench.folder / "key").write_text("sk-${x}\r\n")
+    path = routing(bench, ollama.web)
+    for key in ("sk-$${x}", "file:${FILE}"):
+        path.write_text(f"""
+upstreams:
+  - {{name: ollama, type: ollama, urls: ["http://${{OLLAMA_ADDRESS}}"], api_key: "{key}"}}
+models: [{{name: bge-m3, upstream: ollama}}]
+""")
+        result = bench.run(SCRIPT, "--routing", path, OLLAMA_ADDRESS=ollama.web.address, FILE="key")
+        assert result.returncode == 0 and "bge-m3: there" in result.stdout, result.stderr
+    result = bench.run(SCRIPT, "--routing", path, FILE="key")
+    assert result.returncode == 1 and "urls of upstream ollama needs the environment variable OLLAMA_ADDRESS" in result.stderr
+
+
 def test_the_key_is_on_no_command_line(bench, ollama):
     ollama.key = "sk-1"
     (bench.commands / "curl").write_text('#!/bin/sh\necho "$@" >>"$0.log"\nexec /usr/bin/curl "$@"\n')

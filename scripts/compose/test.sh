@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Usage: scripts/compose/test.sh [PYTEST ARGUMENTS]    (as root; make compose-test)
 # Checks every file of deploy/compose with Docker Compose, built from its Go module, and brings the
-# base stack up for real with the CPU image that `make docker-test` builds (test/compose); a
-# Quadrate container stands in for Infinity. Where no container engine can run, it says so and passes.
+# base stack up for real with the CPU image, which is built anew where a source of it has
+# changed since (test/compose; KEEP_IMAGE=1 takes the one that is there); a Quadrate container stands
+# in for Infinity. Where no container engine can run, it says so and passes.
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -11,6 +12,6 @@ export test_name=compose-test
 . scripts/image/for_test.sh
 
 use_engine
-docker image inspect quadrate-test:cpu >/dev/null 2>&1 || scripts/image/build.sh cpu "${builder:?}"
+use_image
 scripts/setup/setup.sh compose pytest
 scripts/timed.sh "compose" var/pytest-venv/bin/python -m pytest -q -rA test/compose "$@"

@@ -23,3 +23,22 @@ use_engine() {
   # shellcheck disable=SC2034  # for those who source this
   builder=$answer
 }
+
+# use_image: quadrate-test:cpu, built anew where it is older than what it is made of; KEEP_IMAGE=1
+# takes the one that is there.
+use_image() {
+  if stale; then scripts/image/build.sh cpu "${builder:?}"; fi
+}
+
+# stale: the image is absent, or older than what it is made of.
+stale() {
+  docker image inspect quadrate-test:cpu >/dev/null 2>&1 || return 0
+  [ -z "${KEEP_IMAGE:-}" ] || return 1
+  local file
+  while IFS= read -r -d '' file; do
+    case $file in *_test.go) continue ;; esac
+    [ ! "$file" -nt var/stamps/image-cpu ] || return 0
+  done < <(git ls-files -z --cached --others --exclude-standard '*.go' go.mod go.sum Dockerfile configs \
+    cmd/server/completions playground/assets scripts/image scripts/lib scripts/quadrate_export scripts/requirements.txt scripts/setup)
+  return 1
+}

@@ -10,22 +10,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export test_name=managed-test
 # shellcheck source=scripts/image/for_test.sh
 . scripts/image/for_test.sh
-stamp=var/stamps/image-cpu
-
-# stale: the image is absent, or older than what it is made of.
-stale() {
-  docker image inspect quadrate-test:cpu >/dev/null 2>&1 || return 0
-  [ -z "${KEEP_IMAGE:-}" ] || return 1
-  local file
-  while IFS= read -r -d '' file; do
-    case $file in *_test.go) continue ;; esac
-    [ ! "$file" -nt "$stamp" ] || return 0
-  done < <(git ls-files -z --cached --others --exclude-standard '*.go' go.mod go.sum Dockerfile configs scripts/image scripts/setup)
-  return 1
-}
 
 use_engine
-if stale; then scripts/image/build.sh cpu "${builder:?}"; fi
+use_image
 # like TARGET NAME: makes an image that is like another's.
 like() { scripts/timed.sh "image like $1" "${builder:?}" build --quiet --target "$1" --tag "$2" test/managed/image; }
 like tei quadrate-played:tei

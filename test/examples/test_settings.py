@@ -74,7 +74,7 @@ def test_open_webui_compose_names_what_the_settings_do(openwebui):
     values = dotenv.dotenv_values(EXAMPLES / "openwebui/quadrate.env")
     assert compose["services"]["openwebui"]["env_file"] == ["quadrate.env"]
     assert {value.split("/")[2].split(":")[0] for value in values.values() if "://" in value} == {"quadrate"}
-    assert "quadrate" in compose["services"]
+    assert compose["services"]["quadrate"]["stop_grace_period"] == "307s"  # drain, requests in flight on a CPU, and 5 s
 
 
 @pytest.fixture(scope="module")

@@ -163,7 +163,7 @@ def test_an_autoscaler_owns_the_replicas():
     for component in ("router", "rerank"):
         assert "replicas" not in objects["Deployment", f"quadrate-{component}"]["spec"]
     trigger = objects["ScaledObject", "quadrate-rerank"]["spec"]["triggers"][0]["metadata"]
-    assert "quadrate_queue_seconds" in trigger["query"] and trigger["threshold"] == "0.5"
+    assert "quadrate_queue_seconds" in trigger["query"] and trigger["threshold"] == "0.5" and trigger["ignoreNullValues"] == "false"
     assert objects["Deployment", "quadrate-rerank"]["spec"]["selector"]["matchLabels"]
     plain = render()
     assert plain["Deployment", "quadrate-router"]["spec"]["replicas"] == 2

@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib/licences.sh
 . scripts/lib/licences.sh
 
-out=dist server=yes version= made=()
+out=dist server=yes version='' made=()
 while [ $# -gt 0 ]; do
   case $1 in
     --out) out=${2:?--out needs a folder}; shift ;;

@@ -4,7 +4,7 @@
 #
 # Usage: examples/curl/rag.sh [QUESTION]
 # SERVER_URL, EMBEDDER, RERANKER and API_KEY say where the models are; with LLM_URL and LLM_MODEL
-# set, a chat model of any OpenAI-compatible server answers at the end.
+# set (and LLM_API_KEY where it asks for one), a chat model of any OpenAI-compatible server answers at the end.
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,11 +14,11 @@ question=${1:-I cannot remember my password}
 
 command -v jq >/dev/null || { echo "jq was not found; it builds and reads the JSON here." >&2; exit 1; }
 
-# ask URL: posts standard input. The body of an error says what is wrong, so it is shown. The key
+# ask URL KEY: posts standard input. The body of an error says what is wrong, so it is shown. The key
 # stays off the command line, which every user of a machine can read.
 ask() {
   local body
-  body=$(curl -sS --fail-with-body -H @<(printf 'Authorization: Bearer %s\n' "${API_KEY:--}") -H 'Content-Type: application/json' --data-binary @- "$1") || {
+  body=$(curl -sS --fail-with-body -H @<(printf 'Authorization: Bearer %s\n' "$2") -H 'Content-Type: application/json' --data-binary @- "$1") || {
     printf '%s\n' "$body" >&2
     return 1
   }
@@ -37,7 +37,7 @@ show() {
 passages=$(jq -Rn '[inputs]' passages.txt)
 embedded=$(
   jq -n --arg model "${EMBEDDER:-default}" --arg question "$question" --argjson passages "$passages" \
-    '{$model, input: ($passages + [$question])}' | ask "$server/v1/embeddings"
+    '{$model, input: ($passages + [$question])}' | ask "$server/v1/embeddings" "${API_KEY:--}"
 )
 
 # Vectors have unit norm, so that the dot product is the cosine.
@@ -53,7 +53,7 @@ show Retrieved <<<"$retrieved"
 
 answered=$(
   jq -n --arg model "${RERANKER:-default}" --arg query "$question" --argjson found "$retrieved" \
-    '{$model, $query, documents: [$found[].passage], top_n: 2}' | ask "$server/v2/rerank"
+    '{$model, $query, documents: [$found[].passage], top_n: 2}' | ask "$server/v2/rerank" "${API_KEY:--}"
 )
 ranked=$(jq --argjson found "$retrieved" '[.results[] | {passage: $found[.index].passage, score: .relevance_score}]' <<<"$answered")
 show Reranked <<<"$ranked"
@@ -62,5 +62,5 @@ if [ -n "${LLM_URL:-}" ]; then
   printf 'Answer\n  '
   jq -n --arg model "$LLM_MODEL" --arg question "$question" --argjson found "$ranked" '{$model, messages: [{role: "user", content:
     ("Answer from these passages only.\n\n" + ([$found[].passage] | join("\n")) + "\n\nQuestion: " + $question)}]}' |
-    ask "$LLM_URL/chat/completions" | jq -r '.choices[0].message.content'
+    ask "$LLM_URL/chat/completions" "${LLM_API_KEY:--}" | jq -r '.choices[0].message.content'
 fi

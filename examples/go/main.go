@@ -4,7 +4,7 @@
 //	cd examples/go && go run . "I cannot remember my password"
 //
 // SERVER_URL, EMBEDDER, RERANKER and API_KEY say where the models are; with LLM_URL and LLM_MODEL
-// set, a chat model of any OpenAI-compatible server answers at the end.
+// set (and LLM_API_KEY where it asks for one), a chat model of any OpenAI-compatible server answers at the end.
 package main
 
 import (
@@ -80,7 +80,7 @@ func embed(ctx context.Context, texts []string) ([][]float32, error) {
 	var response struct {
 		Data []struct{ Embedding []float32 }
 	}
-	if err := post(ctx, server+"/v1/embeddings", map[string]any{"model": embedder, "input": texts}, &response); err != nil {
+	if err := post(ctx, server+"/v1/embeddings", key, map[string]any{"model": embedder, "input": texts}, &response); err != nil {
 		return nil, err
 	}
 	if len(response.Data) != len(texts) {
@@ -120,7 +120,7 @@ func rerank(ctx context.Context, question string, retrieved []found) ([]found, e
 		}
 	}
 	request := map[string]any{"model": reranker, "query": question, "documents": documents, "top_n": keep}
-	if err := post(ctx, server+"/v2/rerank", request, &response); err != nil {
+	if err := post(ctx, server+"/v2/rerank", key, request, &response); err != nil {
 		return nil, err
 	}
 	ranked := make([]found, len(response.Results))
@@ -147,7 +147,7 @@ func answer(ctx context.Context, question string, ranked []found) error {
 	var response struct {
 		Choices []struct{ Message struct{ Content string } }
 	}
-	if err := post(ctx, url+"/chat/completions", request, &response); err != nil {
+	if err := post(ctx, url+"/chat/completions", cmp.Or(os.Getenv("LLM_API_KEY"), "-"), request, &response); err != nil {
 		return err
 	}
 	for _, choice := range response.Choices {
@@ -158,7 +158,7 @@ func answer(ctx context.Context, question string, ranked []found) error {
 
 // post sends a request as JSON and reads the answer into response. An error holds what the server
 // says is wrong, and its id of the request, by which its log tells more.
-func post(ctx context.Context, url string, request, response any) error {
+func post(ctx context.Context, url, key string, request, response any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return err

@@ -2,8 +2,8 @@
 
     python examples/haystack/rag.py "I cannot remember my password"
 
-SERVER_URL, EMBEDDER, RERANKER and API_KEY say where the models are; with LLM_URL and LLM_MODEL set,
-a chat model of any OpenAI-compatible server answers at the end.
+SERVER_URL, EMBEDDER, RERANKER and API_KEY say where the models are; with LLM_URL and LLM_MODEL set
+(and LLM_API_KEY where it asks for one), a chat model of any OpenAI-compatible server answers at the end.
 """
 
 import os
@@ -59,5 +59,5 @@ show("Reranked", found["ranker"]["documents"])
 
 prompt = "Answer from these passages only.\n\n" + "\n".join(document.content for document in found["ranker"]["documents"]) + f"\n\nQuestion: {question}"
 if "LLM_URL" in os.environ:
-    llm = OpenAIChatGenerator(api_base_url=os.environ["LLM_URL"], api_key=KEY, model=os.environ["LLM_MODEL"])
+    llm = OpenAIChatGenerator(api_base_url=os.environ["LLM_URL"], api_key=Secret.from_token(os.environ.get("LLM_API_KEY", "-")), model=os.environ["LLM_MODEL"])
     print("Answer\n ", llm.run([ChatMessage.from_user(prompt)])["replies"][0].text)

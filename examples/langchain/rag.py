@@ -2,8 +2,8 @@
 
     python examples/langchain/rag.py "I cannot remember my password"
 
-SERVER_URL, EMBEDDER, RERANKER and API_KEY say where the models are; with LLM_URL and LLM_MODEL set,
-a chat model of any OpenAI-compatible server answers at the end.
+SERVER_URL, EMBEDDER, RERANKER and API_KEY say where the models are; with LLM_URL and LLM_MODEL set
+(and LLM_API_KEY where it asks for one), a chat model of any OpenAI-compatible server answers at the end.
 """
 
 import os
@@ -50,4 +50,5 @@ show("Reranked", [(document.metadata["relevance_score"], document.page_content) 
 
 prompt = "Answer from these passages only.\n\n" + "\n".join(document.page_content for document in ranked) + f"\n\nQuestion: {question}"
 if "LLM_URL" in os.environ:
-    print("Answer\n ", ChatOpenAI(base_url=os.environ["LLM_URL"], api_key=KEY, model=os.environ["LLM_MODEL"]).invoke(prompt).content)
+    llm = ChatOpenAI(base_url=os.environ["LLM_URL"], api_key=os.environ.get("LLM_API_KEY", "-"), model=os.environ["LLM_MODEL"])
+    print("Answer\n ", llm.invoke(prompt).content)

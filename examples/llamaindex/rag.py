@@ -2,8 +2,8 @@
 
     python examples/llamaindex/rag.py "I cannot remember my password"
 
-SERVER_URL, EMBEDDER, RERANKER and API_KEY say where the models are; with LLM_URL and LLM_MODEL set,
-a chat model of any OpenAI-compatible server answers at the end.
+SERVER_URL, EMBEDDER, RERANKER and API_KEY say where the models are; with LLM_URL and LLM_MODEL set
+(and LLM_API_KEY where it asks for one), a chat model of any OpenAI-compatible server answers at the end.
 """
 
 import os
@@ -50,5 +50,5 @@ ranked = reranker.postprocess_nodes(retrieved, QueryBundle(question))
 show("Reranked", ranked)
 
 if "LLM_URL" in os.environ:
-    llm = OpenAILike(api_base=os.environ["LLM_URL"], api_key=KEY, model=os.environ["LLM_MODEL"], is_chat_model=True)
+    llm = OpenAILike(api_base=os.environ["LLM_URL"], api_key=os.environ.get("LLM_API_KEY", "-"), model=os.environ["LLM_MODEL"], is_chat_model=True)
     print("Answer\n ", get_response_synthesizer(llm=llm).synthesize(question, nodes=ranked))

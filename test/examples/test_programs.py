@@ -48,7 +48,7 @@ def test_the_right_passage_comes_first(server, run):
 
 def test_settings_are_obeyed_and_the_order_is_the_rerankers(guarded, key, chat, run):
     question = "When does the canteen open?"
-    done = run(question, SERVER_URL=guarded.url, API_KEY=key[0], EMBEDDER=MODEL, RERANKER="random-reranker", LLM_URL=chat.url, LLM_MODEL="chat")
+    done = run(question, SERVER_URL=guarded.url, API_KEY=key[0], EMBEDDER=MODEL, RERANKER="random-reranker", LLM_URL=chat.url, LLM_MODEL="chat", LLM_API_KEY="the chat's key")
     assert done.status == 0, done.stderr
     retrieved = [text for _, text in done.passages("Retrieved")]
     assert retrieved[0] == CAFETERIA
@@ -61,7 +61,7 @@ def test_settings_are_obeyed_and_the_order_is_the_rerankers(guarded, key, chat, 
 
     assert done.stdout.endswith(f"Answer\n  {REPLY}\n")
     path, authorization, asked = chat.asked[0]
-    assert (path, authorization, asked["model"], len(chat.asked)) == ("/v1/chat/completions", f"Bearer {key[0]}", "chat", 1)
+    assert (path, authorization, asked["model"], len(chat.asked)) == ("/v1/chat/completions", "Bearer the chat's key", "chat", 1)
     said = "\n".join(message["content"] for message in asked["messages"])
     assert question in said and all(text in said for _, text in wanted)
     assert not any(text in said for text in set(retrieved) - {text for _, text in wanted})

@@ -53,9 +53,11 @@ class Bench:
         self.path = [str(self.commands), str(kept)]
 
     def start(self, script: str, *arguments, **env) -> subprocess.Popen:
-        """Starts a script in a process group of its own, as a terminal does."""
+        """Starts a script in a process group of its own, as a terminal does. Where the tests run in the
+        background SIGINT is ignored, and a shell could not trap what it was told to ignore."""
         return subprocess.Popen(
             [SCRIPTS / script, *map(str, arguments)], cwd=self.folder, text=True, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             env={"PATH": ":".join(self.path), **self.env, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def line(self, process: subprocess.Popen, words: str) -> None:

@@ -97,13 +97,16 @@ progress() {
 
 # pull BASE MODEL KEY: sets reason when it fails.
 pull() {
-  local line word='' failed='' status=0
+  local line word='' failed='' status=0 asking
+  # A pipe with a name: a trap that runs while bash reads from <(…) may find its parser amid it.
+  call "$3" --no-buffer --speed-time "$stall" --speed-limit 1 --data "{\"model\":\"$2\"}" "$1/api/pull" >"$folder/answer" 2>&1 &
+  asking=$!
   while IFS= read -r line; do
     failed=${failed:-$(field error "$line" || true)}
     word=$(field status "$line" || printf '%s' "$word")
     progress "$line"
-  done < <(call "$3" --no-buffer --speed-time "$stall" --speed-limit 1 --data "{\"model\":\"$2\"}" "$1/api/pull" 2>&1)
-  wait $! || status=$?
+  done <"$folder/answer"
+  wait "$asking" || status=$?
   if [ -t 2 ]; then printf '\r%40s\r' '' >&2; fi
   if [ "$status" -eq 0 ] && [ "$word" = success ] && [ -z "$failed" ]; then return 0; fi
   if [ "$status" -eq 28 ]; then failed="nothing came for $stall s"; fi
@@ -133,17 +136,27 @@ fetch() {
   local reason=''
   if [ "$dry_run" = yes ]; then say "would pull $2 into $1"; return 0; fi
   say "$2: pulling into $1"
+  pulling=$2
   if pull "$@"; then
     say "$2: pulled"
   else
     note "error: $2 could not be pulled into $1: $reason"
+    pulling=''
     return 1
   fi
+  pulling=''
 }
 
 need curl 'Debian and Ubuntu: apt-get install curl.'
-trap 'note "interrupted; Ollama keeps what came, and the next run goes on from there"; exit 130' INT
-trap 'exit 143' TERM
+folder=$(mktemp -d)
+# Without a trap of INT and TERM: bash may run one amid its own parsing, and end with a message of that.
+pulling=''
+ended() {
+  [ -z "$pulling" ] || note "interrupted; Ollama keeps what came, and the next run goes on from there"
+  rm -rf "$folder"
+}
+trap ended EXIT
+mkfifo "$folder/answer"
 # Read before the first pull, so that what is wrong with it shows at once.
 lines=$(wanted) || exit 1
 [ -n "$lines" ] || { say "nothing leads to Ollama by name: nothing to pull (name models as arguments, or in OLLAMA_MODELS)"; exit 0; }

@@ -124,7 +124,7 @@ def test_ctrl_c_ends_the_pull(bench, ollama):
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=TIMEOUT_S)
     done.set()
-    assert process.returncode == 130 and "interrupted; Ollama keeps what came" in err
+    assert process.returncode in (130, -signal.SIGINT) and "interrupted; Ollama keeps what came" in err, err
 
 
 @pytest.mark.parametrize("model", ["two words", 'quo"te', "new\nline", ""])

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import threading
 
@@ -50,6 +51,13 @@ def first(process: subprocess.Popen, log: pathlib.Path, find) -> str:
     # The pipe is read to its end, so that the server never waits for a reader.
     threading.Thread(target=lambda: [file.write(line) for line in process.stdout], daemon=True).start()
     return found
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on, for a server that has to come back on it."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def ready(line: str) -> str | None:

@@ -14,7 +14,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -25,7 +24,7 @@ import openai
 import pytest
 from blocks import DOCUMENTS, ROOT, TRANSLATIONS, Block, blocks, commands, prose
 
-from servers import MINILM, quadrate
+from servers import MINILM, free_port, quadrate
 
 # Commands that another file runs: the document, the command, the file, and what it says of it.
 ELSEWHERE = [
@@ -78,12 +77,6 @@ def elsewhere(document: str, command: str):
     """The file that runs the command, with what it says of it, or None."""
     found = [(file, word) for where, what, file, word in ELSEWHERE if re.fullmatch(where, document) and re.match(what, command)]
     return found[0] if found else None
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

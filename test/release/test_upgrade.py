@@ -4,7 +4,6 @@ time, without a failed request; and the router's own restart, with its gap measu
 import collections
 import dataclasses
 import itertools
-import socket
 import subprocess
 import threading
 import time
@@ -12,7 +11,7 @@ import time
 import httpx
 import pytest
 
-from servers import MINILM, ROOT, Server, quadrate, route, upstream
+from servers import MINILM, ROOT, Server, free_port, quadrate, route, upstream
 
 CLIENTS = 4
 QUERY = "How do I reset my password?"
@@ -82,12 +81,6 @@ def until_routed(router: Server, server: Server) -> None:
     while line not in httpx.get(router.url + "/metrics").text:
         assert time.monotonic() < deadline, f"the router does not find {server.url}"
         time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

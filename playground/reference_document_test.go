@@ -33,6 +33,7 @@ type operation struct {
 	Tags                 []string
 	Summary, Description string
 	ID                   string `yaml:"operationId"`
+	For                  string `yaml:"x-for"` // who may call, where security does not tell it
 	Security             []map[string]any
 	Parameters           []parameter
 	RequestBody          response `yaml:"requestBody"`

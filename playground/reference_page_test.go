@@ -88,6 +88,9 @@ func (w *writer) index() {
 
 // who tells who may call a route.
 func (w *writer) who(r route) string {
+	if r.For != "" {
+		return r.For
+	}
 	security := r.Security
 	if security == nil {
 		security = w.Security
@@ -289,9 +292,10 @@ func (w *writer) keys() {
 	}
 	w.printf("\n")
 	w.table([]string{"for", "who may call"}, [][]string{
-		{"everybody", "a key is not looked at"},
+		{"everybody", "no key is needed"},
 		{"callers", "a key, for the models that it may use; without one, what `anonymous` of [auth.yaml](configuration.md) allows"},
 		{"admins", "a key with `admin: true`"},
+		{"whom `server.metrics` names", "`open`: everybody, `key`: who has a key, whatever models it is for, `off`: nobody"},
 	})
 }
 

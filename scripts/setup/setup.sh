@@ -3,8 +3,8 @@
 # library, the exporter's Python environment and the default model. Every step is skipped when
 # its result is there and was made from the same inputs, so an interrupted run goes on where it
 # stopped. Nothing outside the repository is changed but the clients' own download caches, and,
-# for the tests and as root only, Debian's packages redis-server, curl, jq and chromium with a font
-# are installed where they are missing.
+# for the tests and as root only, Debian's packages redis-server, curl, jq, zsh, fish, systemd and
+# chromium with a font are installed where they are missing.
 #
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
 # Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for Intel
@@ -193,10 +193,12 @@ can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
 
 install_packages() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; }
 
-# Examples and scripts call them, as users do.
+# Examples and scripts call them, as users do; the shells complete, and systemd-analyze reads the unit.
+commands=(curl jq zsh fish systemd-analyze)
+
 step_commands() {
   local missing=() name
-  for name in curl jq; do command -v "$name" >/dev/null || missing+=("$name"); done
+  for name in "${commands[@]}"; do command -v "$name" >/dev/null || missing+=("${name%-analyze}"); done
   [ "${#missing[@]}" -gt 0 ] || return 0
   can_install || { echo "${missing[*]}: not installed, and the tests of examples and scripts run them. Install them (as root, Debian and Ubuntu: apt-get install ${missing[*]}) and run this again." >&2; return 1; }
   install_packages "${missing[@]}"
@@ -251,7 +253,7 @@ inputs() {
     cyclonedx) echo "$CYCLONEDX_VERSION"; go env GOVERSION ;;
     compose) cat scripts/tools/go.sum; go env GOVERSION ;;
     redis) echo redis-server ;;
-    commands) command -v curl jq || true ;;
+    commands) command -v "${commands[@]}" || true ;;
   esac
 }
 
@@ -316,7 +318,7 @@ title() {
     cyclonedx) echo "cyclonedx-gomod (go install)" ;;
     compose) echo "Docker Compose (go build, minutes)" ;;
     redis) echo "redis-server for the tests" ;;
-    commands) echo "curl and jq for the tests" ;;
+    commands) echo "curl, jq, zsh, fish, systemd for tests" ;;
     *) echo "unknown step '$1'; see scripts/setup/setup.sh" >&2; return 1 ;;
   esac
 }

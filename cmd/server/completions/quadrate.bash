@@ -1,24 +1,23 @@
 # Completes quadrate in bash: source <(quadrate completion bash)
 _quadrate() {
-  local word=$2 before=$3 command=serve i
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    case ${COMP_WORDS[i]} in
-      serve | healthcheck | key | version | completion) command=${COMP_WORDS[i]}; break ;;
-    esac
-  done
+  local word=$2 before=$3 command='' words
+  # In -config=FILE the = is a word of its own.
+  if [ "$word" = = ]; then before=${COMP_WORDS[COMP_CWORD - 1]} word=''
+  elif [ "$before" = = ]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
   case $before in
-    -config | --config) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-    -name | -models | -limits | -expires) return ;;
+    -config | --config) compopt -o default 2>/dev/null; COMPREPLY=(); return ;;
+    -name | --name | -models | --models | -limits | --limits | -expires | --expires) COMPREPLY=(); return ;;
   esac
-  local words
+  # A command is the first word or none is.
+  if ((COMP_CWORD > 1)); then command=${COMP_WORDS[1]}; fi
   case $command in
-    key) words="new -name -models -limits -expires -admin -help" ;;
+    key) if ((COMP_CWORD == 2)); then words="new"; else words="-name -models -limits -expires -admin -help"; fi ;;
     version) words="-json -config -help" ;;
-    completion) words="bash zsh fish" ;;
+    completion) words="-help"; if ((COMP_CWORD == 2)); then words="bash zsh fish -help"; fi ;;
     healthcheck) words="-config -help" ;;
+    '') words="serve healthcheck key version completion -config -check -help" ;;
     *) words="-config -check -help" ;;
   esac
-  ((COMP_CWORD == 1)) && words="$words serve healthcheck key version completion"
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
 complete -F _quadrate quadrate

@@ -1,6 +1,7 @@
 #compdef quadrate
 # Completes quadrate in zsh: source <(quadrate completion zsh)
 _quadrate() {
+  local command=$words[2]
   local -a commands config
   commands=(
     'serve:serve models (the default)'
@@ -15,12 +16,17 @@ _quadrate() {
     _arguments '-check[check the configuration and exit]' $config
     return
   fi
-  case $words[2] in
+  # A command is the first word or none is; _arguments reads what is behind it.
+  if [[ $command != -* ]]; then
+    shift words
+    ((CURRENT--))
+  fi
+  case $command in
     key)
-      _arguments '2:what:(new)' '-name[name in logs and metrics]:name:' '-models[names of models]:patterns:' \
+      _arguments '1:what:(new)' '-name[name in logs and metrics]:name:' '-models[names of models]:patterns:' \
         '-limits[class of rate_limits.yaml]:class:' '-expires[when it ends]:date:' '-admin[may use /admin]' '-help[print how it is used]' ;;
     version) _arguments '-json[tell it as JSON]' $config ;;
-    completion) _values shell bash zsh fish ;;
+    completion) _arguments '1:shell:(bash zsh fish)' '-help[print how it is used]' ;;
     healthcheck) _arguments $config ;;
     *) _arguments '-check[check the configuration and exit]' $config ;;
   esac

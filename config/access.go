@@ -27,7 +27,7 @@ type Key struct {
 
 // RateLimits is rate_limits.yaml.
 type RateLimits struct {
-	Store          string       `key:"store" secret:"true" def:"memory" doc:"where the counts are kept: memory, or redis://user:password@host:port/db, shared by all replicas"`
+	Store          string       `key:"store" secret:"true" def:"memory" doc:"where the counts are kept: memory, or redis://user:password@host:port/db (rediss:// with TLS), shared by all replicas"`
 	Replicas       int          `key:"replicas" doc:"servers that share the limits; with Redis gone each allows its part; 0: as many as Redis last knew of"`
 	TrustedProxies []string     `key:"trusted_proxies" doc:"addresses or networks whose X-Forwarded-For is believed"`
 	Classes        []LimitClass `key:"classes"`

@@ -100,6 +100,10 @@ type Result[V any] struct {
 	// Hits counts the keys whose results had been kept; Shared those that another key of this
 	// call, or another caller, already waited for.
 	Hits, Shared int
+	// Queue is the longest wait for the start of a run that answered, and Run the time from the
+	// start of the first of these runs to the end of the last. What ran before the call does not
+	// count. Both are 0 when all had been kept.
+	Queue, Run time.Duration
 }
 
 // Submit puts items into the line and returns when a Run has been over all of them, or with
@@ -119,7 +123,7 @@ func (c *Cache[V]) Do(ctx context.Context, keys []Key, use Use, submit Submit[V]
 		items, at, known := c.wanted(k)
 		switch {
 		case known:
-			k.collect(result.Values)
+			k.collect(&result)
 			return result, nil
 		case len(items) == 0:
 			select {

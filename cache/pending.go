@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Pending is an item that somebody wants and that is not known yet. Its fields are guarded by
@@ -12,6 +13,7 @@ type Pending[V any] struct {
 	fresh bool // not in the cache's table
 	keep  bool
 	state state
+	began time.Time // the run that computes or computed it
 	value V
 	calls map[*call[V]]struct{} // who waits for it
 }
@@ -27,11 +29,31 @@ const (
 // call is one Do.
 type call[V any] struct {
 	wants    []want[V]
-	missing  int                // items that are not done
+	missing  int // items that are not done
+	times    times
 	answered context.CancelFunc // ends the submission; nil before the first
 	// wake has one slot. It is filled when missing has become 0, and when an item that was
 	// being computed is to be submitted again.
 	wake chan struct{}
+}
+
+// times says when the runs that answer a call were under way, as far as it saw of them.
+type times struct {
+	entered      time.Time
+	began, ended time.Time // of the first and of the last run that has answered
+	waited       time.Duration
+}
+
+// add counts a run that began, perhaps for another call, and has ended now.
+func (t *times) add(began, ended time.Time) {
+	if began.Before(t.entered) {
+		began = t.entered
+	}
+	if t.began.IsZero() || began.Before(t.began) {
+		t.began = began
+	}
+	t.waited = max(t.waited, began.Sub(t.entered))
+	t.ended = ended
 }
 
 // want is one distinct item of a call, and its places among the keys.
@@ -47,18 +69,19 @@ func (k *call[V]) stir() {
 	}
 }
 
-// collect puts the values in their places.
-func (k *call[V]) collect(values []V) {
+// collect puts the values in their places, and says how long they took.
+func (k *call[V]) collect(r *Result[V]) {
 	for _, w := range k.wants {
 		for _, at := range w.at {
-			values[at] = w.item.value
+			r.Values[at] = w.item.value
 		}
 	}
+	r.Queue, r.Run = k.times.waited, k.times.ended.Sub(k.times.began)
 }
 
 // enter looks up what is known, and joins or makes an item for everything else.
 func (c *Cache[V]) enter(keys []Key, use Use) (*call[V], Result[V]) {
-	k := &call[V]{wake: make(chan struct{}, 1)}
+	k := &call[V]{wake: make(chan struct{}, 1), times: times{entered: time.Now()}}
 	result := Result[V]{Values: make([]V, len(keys))}
 	mine := make(map[Key]int, len(keys)) // index in k.wants
 	c.mu.Lock()
@@ -178,9 +201,10 @@ func (c *Cache[V]) claim(items []*Pending[V]) []int {
 	mine := make([]int, 0, len(items))
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now()
 	for i, item := range items {
 		if item.state == idle {
-			item.state = running
+			item.state, item.began = running, now
 			mine = append(mine, i)
 		}
 	}
@@ -192,6 +216,7 @@ func (c *Cache[V]) claim(items []*Pending[V]) []int {
 func (c *Cache[V]) settle(items []*Pending[V], mine []int, values []V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now()
 	for n, at := range mine {
 		item := items[at]
 		if values == nil {
@@ -210,6 +235,7 @@ func (c *Cache[V]) settle(items []*Pending[V], mine []int, values []V) {
 			delete(c.pending, item.key)
 		}
 		for k := range item.calls {
+			k.times.add(item.began, now)
 			k.got()
 		}
 	}

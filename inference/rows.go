@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"time"
 
 	"github.com/quadrate-maas/quadrate/batcher"
 	"github.com/quadrate-maas/quadrate/cache"
@@ -68,15 +67,12 @@ func (e *engine) compute(ctx context.Context, items []work) ([]struct{}, error) 
 // rows returns one row for each item: kept, computed for another request, or computed now.
 // Rows are shared: nobody may write to them. field names an item in the request, for errors.
 func (e *engine) rows(ctx context.Context, caller models.Caller, items []tokenizer.Encoding, op string, field func(index int) string) ([][]float32, models.Timing, error) {
-	var timing models.Timing
-	start := time.Now()
 	result, err := e.results.Do(ctx, keysOf(items), e.use(caller.Cache, op), func(ctx context.Context, pending []*cache.Pending[[]float32], at []int) error {
 		queue := make([]work, len(pending))
 		for i, p := range pending {
 			queue[i] = work{Encoding: items[at[i]], pending: p}
 		}
-		done, err := e.batcher.Do(ctx, batcher.Call{Tag: caller.Tag, Gone: caller.Gone}, queue)
-		timing.Queue, timing.Run = max(timing.Queue, done.Queue), timing.Run+done.Run
+		_, err := e.batcher.Do(ctx, batcher.Call{Tag: caller.Tag, Gone: caller.Gone}, queue)
 		return err
 	})
 	if err != nil {
@@ -87,11 +83,9 @@ func (e *engine) rows(ctx context.Context, caller models.Caller, items []tokeniz
 			return nil, models.Timing{}, models.Errorf(models.KindInternal, "model %q gave a number that is not finite for %s", e.name, field(i)).At(field(i)).In(e.name, op)
 		}
 	}
-	if timing.Run == 0 && result.Hits < len(items) {
-		timing.Queue = time.Since(start) // until another's run had answered
-	}
-	timing.Kept, timing.Shared = result.Hits, result.Shared
-	return result.Values, timing, nil
+	// The batcher's times are of no use here: whose answers are all known leaves it before its run
+	// is accounted for, or without a run of its own.
+	return result.Values, models.Timing{Queue: result.Queue, Run: result.Run, Kept: result.Hits, Shared: result.Shared}, nil
 }
 
 // use says what a request may take from the results that are kept, and leave there.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quadrate-maas/quadrate/batcher"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/tokenizer"
 )
@@ -116,6 +117,39 @@ func TestKeysTellEncodingsApart(t *testing.T) {
 		seen[key] = i
 	}
 	require.Equal(t, keysOf(items), keysOf(items))
+}
+
+// TestTimesAreThoseOfTheRuns: whoever is answered hears of it before the run is accounted for,
+// and is told how long the run took all the same; so is a request that came while it ran.
+func TestTimesAreThoseOfTheRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &fakeSession{width: fakeWidth}
+		deps := fakeDeps(s)
+		deps.OnRun = func(string, batcher.RunStats) { time.Sleep(time.Millisecond) }
+		spec := models.Spec{Name: "m", Path: modelDir(t, fakeManifest(models.TaskEmbed)), Batcher: models.BatcherSpec{MaxItems: 2}}
+		opened, err := Open(t.Context(), spec, deps)
+		require.NoError(t, err)
+		m := opened.(*Embedding)
+		s.before = func(context.Context, Batch) error { time.Sleep(45 * time.Millisecond); return nil }
+		ask := func(words ...string) models.Timing {
+			result, err := m.Embed(t.Context(), models.EmbedRequest{Inputs: texts(words...)})
+			require.NoError(t, err)
+			time.Sleep(time.Millisecond) // the runner is free again
+			return result.Timing
+		}
+		require.Equal(t, models.Timing{Run: 45 * time.Millisecond}, ask("a"))
+		require.Equal(t, models.Timing{Queue: 46 * time.Millisecond, Run: 91 * time.Millisecond}, ask("a", "b", "c"), "in two runs")
+
+		var first, second models.Timing
+		var both sync.WaitGroup
+		both.Go(func() { first = ask("d") })
+		time.Sleep(20 * time.Millisecond)
+		both.Go(func() { second = ask("d") })
+		both.Wait()
+		require.Equal(t, models.Timing{Run: 45 * time.Millisecond}, first)
+		require.Equal(t, models.Timing{Run: 25 * time.Millisecond, Shared: 1}, second)
+		require.NoError(t, m.Close())
+	})
 }
 
 // TestAnyCompany has requests with overlapping texts meet over the real batcher while runs

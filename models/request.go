@@ -139,9 +139,10 @@ type Usage struct {
 // Timing says where the time of a request went. A part that a backend cannot tell is 0.
 type Timing struct {
 	Tokenize time.Duration
-	// Queue is the longest wait of an item before its run started.
+	// Queue is the longest wait of an item before the run that computed it started.
 	Queue time.Duration
-	// Run is the time from the start of the first run to the end of the last.
+	// Run is the time from the start of the first of these runs to the end of the last. One that
+	// another request had started counts from when this one came.
 	Run time.Duration
 	// Kept counts the inputs or documents that took no time, because their results were kept;
 	// Shared those that were computed once together with an equal one, of this request or of

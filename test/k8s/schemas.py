@@ -15,6 +15,7 @@ CORE = pathlib.Path(kubernetes_validate.__file__).parent / "kubernetes-json-sche
 # Module, and the files in it that define resources which the chart has.
 CUSTOM = {
     "sigs.k8s.io/gateway-api@v1.6.3": ["config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"],
+    "sigs.k8s.io/gateway-api-inference-extension@v1.0.0": ["config/crd/bases/inference.networking.k8s.io_inferencepools.yaml"],
     "github.com/kedacore/keda/v2@v2.21.0": ["config/crd/bases/keda.sh_scaledobjects.yaml"],
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": [
         "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",

@@ -6,10 +6,7 @@ import pytest
 import yaml
 from conftest import CHART, EXAMPLES, ROOT, VERSIONS, helm, pods, render, template
 
-FULL = [part for value in (
-    "storage.enabled=true", "fetch.enabled=true", "fetch.models={BAAI/bge-m3}", "rerank.gpu.enabled=true", "ingress.enabled=true", "ingress.hosts[0].host=a.example",
-    "httpRoute.enabled=true", "httpRoute.parentRefs[0].name=public", "serviceMonitor.enabled=true", "prometheusRule.enabled=true",
-    "rerank.keda.enabled=true", "router.hpa.enabled=true") for part in ("--set", value)]
+FULL = ["--values", ROOT / "test/k8s/everything.yaml"]
 SETS = {"everything": FULL, **{file.stem: ["--values", file] for file in EXAMPLES}}
 
 
@@ -36,6 +33,7 @@ def test_conform_refuses_what_is_wrong(conform):
         "minReplicaCount: 1": "minReplicas: 1",
         "interval: 15s": "intervall: 15s",
         "timeouts: {request: 310s}": "timeouts: {request: soon}",
+        "loadBalancerClass: example.com/lb": "loadBalancerKlass: example.com/lb",
     }.items():
         assert right in manifest, right
         resources = conform(manifest.replace(right, wrong), VERSIONS[-1])
@@ -116,6 +114,37 @@ def test_rerank_without_a_router_is_reached_as_a_router_would_be():
     assert [peer["namespaceSelector"]["matchLabels"] for peer in peers] == [{"a": "b"}, {"kubernetes.io/metadata.name": "monitoring"}]
 
 
+def test_who_may_call_rerank_beside_the_router():
+    peers = render("--set", "networkPolicy.rerankFrom[0].namespaceSelector.matchLabels.a=b")["NetworkPolicy", "quadrate-rerank"]["spec"]["ingress"][0]["from"]
+    assert [sorted(peer) for peer in peers] == [["podSelector"], ["namespaceSelector"], ["namespaceSelector"]]
+    assert peers[1]["namespaceSelector"]["matchLabels"] == {"a": "b"}
+
+
+def test_policies_and_the_headless_service_name_the_pods_port():
+    """A Service's port may be another; a policy sees the pod's, and a headless Service maps none."""
+    objects = render("--set", "rerank.service.port=80,networkPolicy.egress[0].to[0].ipBlock.cidr=192.0.2.1/32")
+    port = pods(objects)["rerank"]["containers"][0]["ports"][0]["containerPort"]
+    for name in ("router", "rerank"):
+        assert objects["NetworkPolicy", f"quadrate-{name}"]["spec"]["ingress"][0]["ports"] == [{"port": port}]
+    assert objects["NetworkPolicy", "quadrate-router"]["spec"]["egress"][1]["ports"] == [{"port": port}]
+    assert objects["Service", "quadrate-rerank"]["spec"]["ports"][0]["port"] == 80
+    assert objects["Service", "quadrate-rerank-pods"]["spec"]["ports"][0]["port"] == port
+    routing = yaml.safe_load(objects["ConfigMap", "quadrate-router"]["data"]["routing.yaml"])
+    assert routing["upstreams"][0]["urls"] == [f"dns+http://quadrate-rerank-pods.quadrate.svc:{port}"]
+
+
+@pytest.mark.parametrize(("component", "port"), [("router", 80), ("rerank", 8000)])
+def test_ways_in_lead_to_who_is_there(component, port):
+    other = {"router": "rerank", "rerank": "router"}[component]
+    more = ["--set", "router.upstreams[0].name=x,router.upstreams[0].type=tei"] if component == "router" else []
+    objects = render("--set", f"{other}.enabled=false,ingress.enabled=true,ingress.hosts[0].host=a.example,httpRoute.enabled=true,httpRoute.parentRefs[0].name=public", *more)
+    service = objects["Service", f"quadrate-{component}"]["spec"]["ports"][0]
+    ingress = objects["Ingress", f"quadrate-{component}"]["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    route = objects["HTTPRoute", f"quadrate-{component}"]["spec"]["rules"][0]["backendRefs"][0]
+    assert ingress == {"name": f"quadrate-{component}", "port": {"name": service["name"]}}
+    assert route == {"name": f"quadrate-{component}", "port": service["port"]} and service["port"] == port
+
+
 def test_fetch_lets_rerank_out_unless_rules_say_where():
     fetch, rules = ["--set", "fetch.enabled=true,fetch.models={BAAI/bge-m3}"], ["--set", "networkPolicy.rerankEgress[0].to[0].ipBlock.cidr=192.0.2.1/32"]
     assert render(*fetch)["NetworkPolicy", "quadrate-rerank"]["spec"]["policyTypes"] == ["Ingress"]
@@ -131,10 +160,10 @@ def test_alerts_know_this_releases_servers_whatever_they_are_called():
 
 def test_prometheus_has_a_key_where_metrics_want_one(conform):
     args = ["--set", "serviceMonitor.enabled=true,serviceMonitor.key.existingSecret=prometheus-key"]
-    endpoint = render(*args)["ServiceMonitor", "quadrate"]["spec"]["endpoints"][0]
+    endpoint = render(*args)["ServiceMonitor", "quadrate-rerank"]["spec"]["endpoints"][0]
     assert endpoint["authorization"] == {"credentials": {"name": "prometheus-key", "key": "api-key"}}
     assert all(r["status"] == "statusValid" for r in conform(template(*args).stdout, VERSIONS[-1]))
-    assert "authorization" not in render("--set", "serviceMonitor.enabled=true")["ServiceMonitor", "quadrate"]["spec"]["endpoints"][0]
+    assert "authorization" not in render("--set", "serviceMonitor.enabled=true")["ServiceMonitor", "quadrate-rerank"]["spec"]["endpoints"][0]
 
 
 def test_fetch_has_the_token_and_leaves_its_downloads_place_to_the_image():
@@ -164,9 +193,32 @@ def test_an_autoscaler_owns_the_replicas():
         assert "replicas" not in objects["Deployment", f"quadrate-{component}"]["spec"]
     trigger = objects["ScaledObject", "quadrate-rerank"]["spec"]["triggers"][0]["metadata"]
     assert "quadrate_queue_seconds" in trigger["query"] and trigger["threshold"] == "0.5" and trigger["ignoreNullValues"] == "false"
+    assert trigger["serverAddress"] == "http://prometheus-operated.monitoring.svc:9090"
     assert objects["Deployment", "quadrate-rerank"]["spec"]["selector"]["matchLabels"]
     plain = render()
     assert plain["Deployment", "quadrate-router"]["spec"]["replicas"] == 2
+
+
+@pytest.mark.parametrize("component", ["router", "rerank"])
+def test_an_autoscaler_counts_the_pods_of_its_deployment_alone(component):
+    query = render("--set", f"{component}.keda.enabled=true")["ScaledObject", f"quadrate-{component}"]["spec"]["triggers"][0]["metadata"]["query"]
+    pods = re.search(r'namespace="quadrate", pod=~"([^"]*)"', query).group(1)  # Prometheus has them match whole labels
+    assert re.fullmatch(pods, f"quadrate-{component}-6d5b8c7f9-x2v4k")
+    assert not re.fullmatch(pods, f"quadrate-{component}-two-{component}-6d5b8c7f9-x2v4k")  # of the release quadrate-router-two
+
+
+@pytest.mark.parametrize("component", ["router", "rerank"])
+def test_without_prometheus_no_replica_is_taken_away(component):
+    spec = render("--set", f"{component}.keda.enabled=true,{component}.keda.scaleDownSeconds=60")["ScaledObject", f"quadrate-{component}"]["spec"]
+    assert spec["fallback"] == {"failureThreshold": 3, "replicas": 2, "behavior": "currentReplicasIfHigher"}
+    assert spec["triggers"][0]["metadata"]["ignoreNullValues"] == "false"
+    assert spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 60
+    assert "cooldownPeriod" not in spec  # which is for scaling to zero, and would do nothing
+
+
+def test_a_prometheus_that_asks_who_calls_is_answered():
+    trigger = render("--set", "rerank.keda.enabled=true,prometheus.authenticationRef.name=prometheus,prometheus.metadata.authModes=bearer")["ScaledObject", "quadrate-rerank"]["spec"]["triggers"][0]
+    assert trigger["authenticationRef"] == {"name": "prometheus"} and trigger["metadata"]["authModes"] == "bearer"
 
 
 def test_only_the_router_and_prometheus_reach_the_models():
@@ -191,7 +243,9 @@ def test_a_change_of_models_replaces_no_pod():
         return [d["spec"]["template"]["metadata"]["annotations"]["checksum/server"] for (kind, _), d in render(*args).items() if kind == "Deployment"]
     more = ["--set", "rerank.models[0].name=a,rerank.models[0].path=a,rerank.models[0].tasks={embed}"]
     assert sums() == sums(*more)
-    assert sums() != sums("--set", "rerank.drainSeconds=20")
+    assert sums() == sums("--set", "rateLimits.config.classes[0].name=team,auth.config.anonymous.enabled=false")
+    assert sums()[0] == sums("--set", "rerank.drainSeconds=20")[0] and sums()[1] != sums("--set", "rerank.drainSeconds=20")[1]
+    assert all(a != b for a, b in zip(sums(), sums("--set", "rateLimits.config.store=redis://redis")))  # what only a start takes up
 
 
 @pytest.mark.parametrize(("values", "says"), [
@@ -200,7 +254,27 @@ def test_a_change_of_models_replaces_no_pod():
     ("ingress.enabled=true", "/ingress/hosts"),
     ("httpRoute.enabled=true", "/httpRoute/parentRefs"),
     ("router.upstreams[0].name=x", "/router/upstreams/0"),
-    ("router.config.models[0].name=x", "/router/config"),
+    ("router.config.models[0].name=x", "router.config.models is set by the chart: say it by router.upstreams and router.models"),
+    ("rerank.config.server.port=80", "rerank.config.server.port is set by the chart: say it by rerank.service.port"),
+    ("rerank.config.server.tls.cert=/x", "rerank.config.server.tls is set by the chart: say it by rerank.tls.existingSecret"),
+    ("router.enabled=false,rerank.enabled=false", "there is nothing to run"),
+    ("auth.config.anonymous.enabled=false,auth.existingSecret=keys", "auth.config and auth.existingSecret are both set"),
+    ("router.models[0].name=default,router.models[0].upstream=x", 'router.models: two models are called "default"'),
+    ("router.upstreams[0].name=rerank,router.upstreams[0].type=tei", "the chart adds the upstream rerank itself"),
+    ("router.hpa.enabled=true,router.hpa.minReplicas=11", "router.hpa.minReplicas is more than maxReplicas"),
+    ("rerank.pdb.maxUnavailable=0", "/rerank/pdb/maxUnavailable"),  # no node could be drained
+    ("router.image.tga=1", "tga"),
+    ("router.volumeMounts[0].name=x", "/router/volumeMounts/0"),
+    ("rerank.sidecars[0].name=x", "/rerank/sidecars/0"),
+    ("rerank.topologySpreadConstraints[0].topologyKey=x", "/rerank/topologySpreadConstraints/0"),
+    ("router.service.externalTrafficPolicy=local", "/router/service/externalTrafficPolicy"),
+    ("fetch.enabled=true", "/fetch/models"),
+    ("fetch.models[0].name=a/b,fetch.models[0].folder=../etc", "/fetch/models/0/folder"),
+    ("storage.readOnly=true", "storage.readOnly needs"),
+    ("storage.readOnly=true,storage.existingClaim=x,fetch.enabled=true,fetch.models={a/b}", "storage.readOnly and fetch.enabled"),
+    ("storage.enabled=true,storage.accessModes={ReadWriteOncePod}", "set rerank.maxSurge: 0"),
+    ("storage.enabled=true,storage.accessModes={ReadWriteOncePod},rerank.replicas=2", "rerank has more replicas"),
+    ("prometheusRule.enabled=true,prometheusRule.exclude={QuadrateFast}", "there is no alert QuadrateFast"),
     ("fetch.models={../etc}", "/fetch/models/0"),
     ("fetch.enabled=true,fetch.models={a/bge-m3,b/bge-m3}", "two of them would be /models/bge-m3"),
     ("fullnameOverride=1-Models", "/fullnameOverride"),

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 import yaml
-from conftest import ROOT, render
+from conftest import ROOT, VERSIONS, pods, render, template
 from names import unknown
 
 from servers import QUADRATE
@@ -49,18 +49,42 @@ def test_codes_are_there():
         assert f'"{code}"' in source("api"), code
 
 
-def test_the_pages_yaml_renders(tmp_path):
-    """The chart's values for an endpoint picker are values of this chart; the rest is YAML."""
-    blocks = re.findall(r"```yaml\n(.*?)```", TEXT["kubernetes"], re.DOTALL)
-    assert len([yaml.safe_load(block) for block in blocks]) == 3
-    values = tmp_path / "values.yaml"
-    values.write_text(next(block for block in blocks if "podLabels" in block), encoding="utf-8")
-    objects = render("--values", values)
+YAML = re.findall(r"```yaml\n(.*?)```", TEXT["kubernetes"], re.DOTALL)
+
+
+def values(holding: str, tmp_path):
+    """A file with the page's values that hold a word."""
+    [block] = [block for block in YAML if holding in block]
+    file = tmp_path / "values.yaml"
+    file.write_text(block, encoding="utf-8")
+    return file
+
+
+def test_the_pages_yaml_is_yaml():
+    assert len([yaml.safe_load(block) for block in YAML]) == 4
+
+
+def test_the_pages_private_authority_is_where_it_is_named(tmp_path):
+    objects = render("--values", values("company-ca", tmp_path))
+    folder = "/etc/authorities/"
+    assert folder in objects["ConfigMap", "quadrate-router"]["data"]["routing.yaml"]
+    found = pods(objects)
+    fetch = found["rerank"]["initContainers"][0]
+    assert fetch["env"][0]["value"].startswith(folder)
+    for pod, container in ((found["router"], found["router"]["containers"][0]), (found["rerank"], fetch)):
+        [mount] = [mount for mount in container["volumeMounts"] if mount["mountPath"] + "/" == folder]
+        assert [volume for volume in pod["volumes"] if volume["name"] == mount["name"]] == [{"name": "authorities", "configMap": {"name": "company-ca"}}]
+
+
+def test_the_pages_endpoint_picker_finds_the_pods(tmp_path, conform):
+    file = values("podLabels", tmp_path)
+    objects = render("--values", file)
+    assert not [r for r in conform(template("--values", file).stdout, VERSIONS[-1]) if r["status"] != "statusValid"]
     pool = objects["InferencePool", "quadrate-rerank"]["spec"]
-    template = objects["Deployment", "quadrate-rerank"]["spec"]["template"]
-    assert pool["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
-    assert template["metadata"]["labels"]["llm-d.ai/engine-type"] == "quadrate"
-    assert pool["targetPorts"] == [{"number": template["spec"]["containers"][0]["ports"][0]["containerPort"]}]
+    pod = objects["Deployment", "quadrate-rerank"]["spec"]["template"]
+    assert pool["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert pod["metadata"]["labels"]["llm-d.ai/engine-type"] == "quadrate"
+    assert pool["targetPorts"] == [{"number": pod["spec"]["containers"][0]["ports"][0]["containerPort"]}]
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", TEXT["migration"], re.DOTALL), ids=lambda b: "over" if "fallback" in b else "in front")

@@ -1,16 +1,32 @@
-{{/* server.yaml of a workload: what the chart sets wins over config. (list $ component values) */}}
+{{/*
+server.yaml of a workload: (list $ component values). What the chart depends on cannot be in config,
+which quadrate.check refuses; the rest is a default that config may say otherwise.
+*/}}
 {{- define "quadrate.serverConfig" -}}
 {{- $ := index . 0 -}}{{- $component := index . 1 -}}{{- $w := index . 2 -}}
 {{- $models := list }}
 {{- if eq $component "rerank" }}{{ $models = $w.models }}{{ end }}
+{{- $default := dict
+  "log" (dict "format" "json")
+  "runtime" (dict "tensorrt_cache" (ternary "/var/cache/quadrate" "/models/.tensorrt" $.Values.storage.readOnly)) }}
+{{- $server := dict "host" "0.0.0.0" "port" 8000 "drain_delay" (printf "%ds" (int $w.drainSeconds)) "shutdown_timeout" (printf "%ds" (int $w.shutdownSeconds)) }}
+{{- if $w.tls.existingSecret }}{{ $_ := set $server "tls" (dict "cert" "/etc/quadrate/tls/tls.crt" "key" "/etc/quadrate/tls/tls.key") }}{{ end }}
 {{- $set := dict
   "models_dir" "/models"
-  "log" (dict "format" "json")
-  "server" (dict "host" "0.0.0.0" "port" 8000 "drain_delay" (printf "%ds" (int $w.drainSeconds)) "shutdown_timeout" (printf "%ds" (int $w.shutdownSeconds)))
+  "server" $server
   "files" (dict "routing" "/etc/quadrate/config/routing.yaml" "auth" "/etc/quadrate/auth/auth.yaml" "rate_limits" "/etc/quadrate/limits/rate_limits.yaml")
-  "runtime" (dict "tensorrt_cache" "/models/.tensorrt")
   "models" $models }}
-{{- toYaml (mergeOverwrite (deepCopy $w.config) $set) }}
+{{- toYaml (mergeOverwrite $default (deepCopy $w.config) $set) }}
+{{- end }}
+
+{{/* rerank as the router's upstream: each pod's own address and port, which a headless Service does not map. */}}
+{{- define "quadrate.rerankUpstream" -}}
+{{- $rerank := .Values.rerank }}
+{{- $upstream := dict "name" "rerank" "type" "quadrate" "urls" (list (printf "dns+%s://%s-pods.%s.svc:8000" (include "quadrate.scheme" $rerank) (include "quadrate.name" (list . "rerank")) .Release.Namespace)) }}
+{{- if and $rerank.tls.existingSecret $rerank.tls.caKey }}{{ $_ := set $upstream "ca_file" "/etc/quadrate/rerank-ca/ca.crt" }}{{ end }}
+{{- if .Values.router.rerankKey.existingSecret }}{{ $_ := set $upstream "api_key" "file:/etc/quadrate/rerank-key/key" }}{{ end }}
+{{- with .Values.router.rerankTimeout }}{{ $_ := set $upstream "timeout" . }}{{ end }}
+{{- toYaml $upstream }}
 {{- end }}
 
 {{/* routing.yaml of the router: the local models of rerank, then what its values add. */}}
@@ -18,10 +34,7 @@
 {{- $upstreams := .Values.router.upstreams }}
 {{- $models := .Values.router.models }}
 {{- if .Values.rerank.enabled }}
-{{- $rerank := dict "name" "rerank" "type" "quadrate" "urls" (list (printf "dns+http://%s-pods.%s.svc:%d" (include "quadrate.name" (list . "rerank")) .Release.Namespace (int .Values.rerank.service.port))) }}
-{{- if .Values.router.rerankKey.existingSecret }}{{ $_ := set $rerank "api_key" "file:/etc/quadrate/rerank-key/key" }}{{ end }}
-{{- with .Values.router.rerankTimeout }}{{ $_ := set $rerank "timeout" . }}{{ end }}
-{{- $upstreams = prepend $upstreams $rerank }}
+{{- $upstreams = prepend $upstreams (include "quadrate.rerankUpstream" . | fromYaml) }}
 {{- $local := list }}
 {{- range .Values.rerank.models }}
 {{- $local = append $local (dict "name" .name "upstream" "rerank" "tasks" .tasks) }}
@@ -33,7 +46,10 @@
 {{- toYaml (dict "upstreams" $upstreams "models" $models) }}
 {{- end }}
 
-{{/* A server reads changed files anew; what only a start reads is in this sum, so that pods are replaced for it. */}}
+{{/*
+A server reads changed files anew; what only a start reads is in this sum, so that pods are replaced
+for it: server.yaml but for its models, and where the counts of rate limits are.
+*/}}
 {{- define "quadrate.configSum" -}}
-{{ omit (include "quadrate.serverConfig" . | fromYaml) "models" | toJson | sha256sum }}
+{{ list (omit (include "quadrate.serverConfig" . | fromYaml) "models") (default "" (index . 0).Values.rateLimits.config.store) | toJson | sha256sum }}
 {{- end }}

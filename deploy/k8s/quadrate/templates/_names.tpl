@@ -50,11 +50,41 @@ annotations:
 {{- if .image.digest }}{{ .image.repository }}@{{ .image.digest }}{{ else }}{{ .image.repository }}:{{ default .default .image.tag }}{{ end }}
 {{- end }}
 
+{{/*
+The image of a workload as YAML: (list $ values). What it says itself comes before the image of all.
+A digest is of one repository and stands for a tag, so that neither is taken from there beside another.
+*/}}
+{{- define "quadrate.ownImage" -}}
+{{- $all := omit (index . 0).Values.image "pullSecrets" -}}{{- $own := (index . 1).image -}}
+{{- if or $own.repository $own.tag $own.digest }}{{ $all = omit $all "digest" }}{{ end }}
+{{- if or $own.tag $own.digest }}{{ $all = omit $all "tag" }}{{ end }}
+{{- range $key, $value := $own }}{{ if $value }}{{ $_ := set $all $key $value }}{{ end }}{{ end }}
+{{- toYaml $all }}
+{{- end }}
+
 {{- define "quadrate.serviceAccount" -}}
 {{- if .Values.serviceAccount.create }}{{ default (include "quadrate.fullname" .) .Values.serviceAccount.name }}
 {{- else }}{{ default "default" .Values.serviceAccount.name }}{{ end }}
 {{- end }}
 
+{{/* The Service that those outside are led to: the router's, or without one rerank's. */}}
+{{- define "quadrate.door" -}}
+{{ ternary "router" "rerank" .Values.router.enabled }}
+{{- end }}
+
+{{/* What a workload speaks, by its values. */}}
+{{- define "quadrate.scheme" -}}
+{{ ternary "https" "http" (not (empty .tls.existingSecret)) }}
+{{- end }}
+
 {{- define "quadrate.claim" -}}
 {{ default (printf "%s-models" (include "quadrate.fullname" .)) .Values.storage.existingClaim }}
+{{- end }}
+
+{{/* How Prometheus, which asks pods by their addresses, knows a workload's certificate: by the name that others call it by. */}}
+{{- define "quadrate.scrapeTLS" -}}
+{{- $ := index . 0 -}}{{- $tls := (index . 2).tls -}}
+{{- $config := dict "serverName" (printf "%s.%s.svc" (include "quadrate.name" (list $ (ternary "router" "rerank-pods" (eq (index . 1) "router")))) $.Release.Namespace) }}
+{{- with $tls.caKey }}{{ $_ := set $config "ca" (dict "secret" (dict "name" $tls.existingSecret "key" .)) }}{{ end }}
+{{- toYaml (default $config $.Values.serviceMonitor.tlsConfig) }}
 {{- end }}

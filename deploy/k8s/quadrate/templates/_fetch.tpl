@@ -1,0 +1,58 @@
+{{/* Init containers that make the models that are absent. */}}
+{{- define "quadrate.fetches" -}}
+{{- $folders := list }}
+{{- range .Values.fetch.models }}
+{{- $model := . }}
+{{- if kindIs "string" . }}{{ $model = dict "name" . }}{{ end }}
+{{- $folder := default (last (splitList "/" $model.name)) $model.folder }}
+{{- if has $folder $folders }}{{ fail (printf "fetch.models: two of them would be /models/%s" $folder) }}{{ end }}
+{{- $folders = append $folders $folder }}
+{{ include "quadrate.fetch" (list $ $model $folder) }}
+{{- end }}
+{{- end }}
+
+{{/* One of them: (list $ model folder). */}}
+{{- define "quadrate.fetch" -}}
+{{- $fetch := (index . 0).Values.fetch -}}{{- $model := index . 1 -}}{{- $folder := index . 2 -}}
+- name: fetch-{{ $folder | lower | replace "_" "-" | replace "." "-" | trunc 50 | trimSuffix "-" }}
+  image: {{ include "quadrate.image" (dict "image" $fetch.image "default" (index . 0).Chart.AppVersion) }}
+  imagePullPolicy: {{ default (index . 0).Values.image.pullPolicy $fetch.image.pullPolicy }}
+  args:
+    - {{ $model.name }}
+    - --out
+    - /models/{{ $folder }}
+    - --if-absent
+    {{- with $model.revision }}
+    - --revision
+    - {{ . | quote }}
+    {{- end }}
+    {{- range concat $fetch.args (default list $model.args) }}
+    - {{ . | quote }}
+    {{- end }}
+  {{- if or $fetch.tokenSecret.name $fetch.env }}
+  env:
+    {{- with $fetch.tokenSecret }}
+    {{- if .name }}
+    - name: HF_TOKEN
+      valueFrom: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}}}
+    {{- end }}
+    {{- end }}
+    {{- with $fetch.env }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
+  {{- with $fetch.envFrom }}
+  envFrom:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    {{- toYaml (index . 0).Values.securityContext | nindent 4 }}
+  resources:
+    {{- toYaml $fetch.resources | nindent 4 }}
+  volumeMounts:
+    - {name: models, mountPath: /models}
+    - {name: tmp, mountPath: /tmp}
+    {{- with $fetch.volumeMounts }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}

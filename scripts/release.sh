@@ -5,9 +5,13 @@
 #                                             this machine's processor; it runs from whatever folder
 #   *.cdx.json                                what is in each program (CycloneDX)
 #   SHA256SUMS
-# The same commit makes the same archives of the gateway, byte for byte.
+# The same commit makes the same archives, byte for byte: the gateway's anywhere with the same Go, the
+# server's with the same C compiler and system, too. FOLDER gets them when all are made, in place of
+# those of the same names. docs/releases.md says how a release is made and used.
 # Usage: scripts/release.sh [--out FOLDER] [--gateway-only] [VERSION]    (default: git describe)
 set -euo pipefail
+# What is packed is to be read by other users, whatever this one's files are.
+umask 022
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/lib/licences.sh
@@ -25,18 +29,19 @@ while [ $# -gt 0 ]; do
 done
 version=${version:-$(git describe --tags --always --dirty)}
 case $version in *[!A-Za-z0-9._+-]*) echo "release.sh: version '$version' may have letters, digits and . _ + - only" >&2; exit 2 ;; esac
-out=$(realpath -m "$out")
+out=$(realpath -m -- "$out")
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$out"
+mkdir -p "$out" "$work/made"
 
 # program OS ARCH PACKAGE TO: a program with the release's version.
 program() { GOOS=$1 GOARCH=$2 go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$4" "$3"; }
 
 # pack FOLDER: an archive of $work/FOLDER that depends on its content alone.
 pack() {
-  tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -cf - "$1" | gzip -n >"$out/$1.tar.gz"
+  tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -cf - "$1" |
+    gzip -n >"$work/made/$1.tar.gz"
   rm -rf "${work:?}/$1"
   made+=("$1.tar.gz" "$1.cdx.json")
 }
@@ -55,7 +60,7 @@ parts() {
 }
 
 # bill PROGRAM NAME: the program's modules as CycloneDX, out of what Go has written into it.
-bill() { var/tools/cyclonedx-gomod bin -json -noserial -notimestamp -version "$version" -output "$out/$2.cdx.json" "$1" >/dev/null; }
+bill() { var/tools/cyclonedx-gomod bin -json -noserial -notimestamp -version "$version" -output "$work/made/$2.cdx.json" "$1" >/dev/null; }
 
 gateway() {
   local name=quadrate-gateway-$version-$1-$2
@@ -97,4 +102,5 @@ if [ -n "$server" ]; then
   scripts/setup/setup.sh tools modules onnxruntime tokenizers exporter model
   server
 fi
-(cd "$out" && sha256sum -- "${made[@]}" >SHA256SUMS && cat SHA256SUMS)
+(cd "$work/made" && sha256sum -- "${made[@]}" >SHA256SUMS && cat SHA256SUMS)
+mv -f -- "$work/made"/* "$out/"

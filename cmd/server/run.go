@@ -70,7 +70,9 @@ func runOn(ctx context.Context, args, environ []string, open engines, stdout io.
 	case command == "healthcheck":
 		return healthcheck(ctx, cfg, stdout)
 	default:
-		return serve(ctx, cfg, read, open, stdout, ready)
+		whenReady, end := serviceManagerOf(environ).hears(ctx, newLogger(cfg.Log, stdout), ready)
+		defer end()
+		return serve(ctx, cfg, read, open, stdout, whenReady)
 	}
 }
 

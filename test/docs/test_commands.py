@@ -32,6 +32,7 @@ ELSEWHERE = [
     (r".*", r"(bin/)?quadrate-enginebench ", "cmd/enginebench/run_cgo_test.go", r'"-sweep"'),
     (r".*", r"scripts/benchmark\.sh", "test/scripts/test_benchmark.py", r"benchmark\.sh"),
     (r"docs/configuration\.md", r"quadrate -config /etc/", "test/clients/servers.py", r'"-config"'),
+    (r"docs/releases\.md", r"", "test/release/test_release.py", r"docs/releases\.md"),
     (r"CONTRIBUTING\.md", r"npm run (check|format)", "scripts/test.sh", r"npm run --silent check && npm run --silent test"),
 ]
 # The drills, by their headings; the sixth runs here, with fewer requests.

@@ -26,6 +26,8 @@ const (
 	// made, when it can keep out new ones, and lastTry when it cannot.
 	lastAccept = 100 * time.Millisecond
 	lastTry    = time.Millisecond
+	// codeConnections is the error's code for a connection too many.
+	codeConnections = "too_many_connections"
 	// acceptPause is how long Accept waits when the process has no file descriptors left.
 	acceptPause = 20 * time.Millisecond
 	// lingerTime bounds how long a refused upload is read and thrown away, so that its
@@ -43,6 +45,7 @@ type listener struct {
 	net.Listener
 	tls      *tls.Config
 	limit    int
+	refused  func(from net.Addr, why error) // told of a connection too many; it may be nil
 	stopping atomic.Bool
 	stopped  time.Time     // valid once stopping is true
 	started  chan struct{} // closed when Accept is first called
@@ -190,9 +193,12 @@ func (l *listener) open() []*conn {
 // refuse answers a connection too many. Only a bare TCP connection is told why: a TLS
 // handshake would hold up Accept.
 func (l *listener) refuse(nc net.Conn) {
+	f := failure{row: rowBytes, message: fmt.Sprintf("the server has %d connections open, and takes no more", l.limit)}
+	f.code = codeConnections
+	if l.refused != nil {
+		l.refused(nc.RemoteAddr(), errors.New(f.message))
+	}
 	if _, bare := nc.(*net.TCPConn); bare && l.tls == nil {
-		f := failure{row: rowBytes, message: fmt.Sprintf("the server has %d connections open, and takes no more", l.limit)}
-		f.code = "too_many_connections"
 		body := f.openAIBody()
 		var b bytes.Buffer
 		fmt.Fprintf(&b, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"+

@@ -82,7 +82,8 @@ type Options struct {
 	Begin func() (end func())
 	// Tracer makes the spans of requests; it may be nil.
 	Tracer *telemetry.Tracer
-	// OnRequest is called once a request, when its answer is complete and about to be sent.
+	// OnRequest is called once a request, when its answer is complete and about to be sent, and
+	// for a connection that is refused as there are too many, by the goroutine that accepts.
 	OnRequest func(RequestEvent)
 }
 
@@ -246,6 +247,7 @@ func (o Options) validate() error {
 // what Shutdown needs to empty the kernel's queue of connections.
 func (s *Server) Serve(ln net.Listener) error {
 	l := newListener(ln, s.options.TLS, s.connections)
+	l.refused = s.refusedConnection
 	s.mu.Lock()
 	stopped, again := s.stopped, s.listener != nil
 	if !stopped && !again {
@@ -262,6 +264,13 @@ func (s *Server) Serve(ln net.Listener) error {
 		return fmt.Errorf("api: serving: %w", err)
 	}
 	return nil
+}
+
+// refusedConnection tells of a connection too many, of which no request will.
+func (s *Server) refusedConnection(from net.Addr, why error) {
+	if hook := s.options.OnRequest; hook != nil {
+		hook(RequestEvent{Status: http.StatusServiceUnavailable, Code: codeConnections, Error: why, RemoteAddr: from.String()})
+	}
 }
 
 // Drain says that the end is near: /health/ready answers 503, and every answer carries

@@ -263,6 +263,9 @@ func TestTooManyConnections(t *testing.T) {
 	got := third.receive(t)
 	require.Equal(t, 503, got.status)
 	golden(t, "error_connections", got.body)
+	told := w.lastEvent(t)
+	require.Equal(t, []any{503, "too_many_connections", third.LocalAddr().String()}, []any{told.Status, told.Code, told.RemoteAddr})
+	require.EqualError(t, told.Error, "the server has 2 connections open, and takes no more")
 	require.NoError(t, first.Close())
 	eventually(t, "room for another", func() bool {
 		c := w.dial(t)

@@ -7,7 +7,7 @@ import (
 )
 
 func (m *Metrics) accessMetrics() {
-	m.refused = m.counter("auth_refusals_total", "Requests refused for who asked, by reason.", "reason")
+	m.refused = m.counter("auth_refusals_total", "Requests refused for who asked, by reason: missing_key, unknown_key, disabled_key, expired_key, model or admin.", "reason")
 	m.limited = m.counter("rate_limited_total", "Requests refused for a caller's limits, by its class and the setting that it was over.", "class", "setting")
 	m.reloads = m.counter("config_reloads_total", "Reloads of the configuration by outcome.", "outcome")
 	m.reloaded = m.gauge("config_last_reload_timestamp_seconds", "When the configuration was last reloaded, by outcome.", "outcome")

@@ -40,7 +40,7 @@ func (m *Metrics) upstreamMetrics() {
 	m.retries = m.counter("upstream_retries_total", "Requests to upstreams that were not the first for their purpose.", who...)
 	m.upstreamTime = m.histogram("upstream_request_duration_seconds", "Time of one request to an upstream, to its answer's last byte.", seconds, who...)
 	m.firstByte = m.histogram("upstream_first_byte_seconds", "Time of one request to an upstream, to its answer's first byte.", seconds, who...)
-	m.changes = m.counter("upstream_changes_total", "Changes of an upstream address's health, by what happened.", "upstream", "event")
+	m.changes = m.counter("upstream_changes_total", "Changes of an upstream address's health, by what happened: ejected, recovered, unhealthy or healthy.", "upstream", "event")
 	m.fallbacks = m.counter("upstream_fallbacks_total", "Requests that another was asked after an upstream had failed.", "from", "to")
 }
 

@@ -78,3 +78,18 @@ def test_no_page_is_forgotten():
         number, title = page.name[:4], page.read_text(encoding="utf-8").partition("\n")[0]
         assert title.startswith(f"# {number} "), f"{page.name} begins with {title}"
         assert f"| [{number}]({page.name}) |" in listed, page.name
+
+
+FOLDERS = {name.split("/")[0] for name in TRACKED if "/" in name} - {"docs"}
+
+
+def test_paths_that_pages_name_are_there():
+    """A file or folder of this repository that a page names in code, as `proxy/count.go`."""
+    made = {"scripts/benchmark_result.json"}
+    named = {}
+    for page in PAGES:
+        for path in re.findall(r"`(?:\./)?([a-z]+/[\w./-]*\w)/?`", plain(ROOT / page)):
+            if path.split("/")[0] in FOLDERS:
+                named[path] = page
+    assert len(named) > 60
+    assert not {path: page for path, page in named.items() if path not in made and not (ROOT / path).exists() and not (ROOT / page).parent.joinpath(path).exists()}

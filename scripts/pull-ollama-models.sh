@@ -52,34 +52,41 @@ wanted() {
   script=$name "$python" "$here/lib/routing.py" ollama ${routing:+"$routing"}
 }
 
-# call KEY ARGUMENTS...: curl with what all calls need. The key stays off the command line, which
+# with KEY: sets calling to curl with what all calls need. The key stays off the command line, which
 # every user of this machine can read.
-call() {
+with() {
   local key=${1//\\/\\\\}
-  shift
-  curl --silent --show-error --noproxy localhost,127.0.0.1,::1 --connect-timeout 10 --header 'Content-Type: application/json' \
-    --config <([ -z "$key" ] || printf 'header = "Authorization: Bearer %s"\n' "${key//\"/\\\"}") "$@"
+  : >"$folder/curl"
+  [ -z "$key" ] || printf 'header = "Authorization: Bearer %s"\n' "${key//\"/\\\"}" >"$folder/curl"
+  calling=(curl --silent --show-error --noproxy 'localhost,127.0.0.1,::1' --connect-timeout 10 --header 'Content-Type: application/json' --config "$folder/curl")
 }
 
-# field NAME TEXT: the string of that name in a JSON text, as it is written there.
+# field NAME TEXT: sets value to the string of that name in a JSON text, as it is written there.
 field() {
   local pattern="\"$1\":[[:space:]]*\"(([^\"\\\\]|\\\\.)*)\""
-  [[ $2 =~ $pattern ]] && printf '%s' "${BASH_REMATCH[1]}"
+  value=''
+  [[ $2 =~ $pattern ]] && value=${BASH_REMATCH[1]}
 }
 
 # state BASE MODEL KEY: sets found to present, absent or a reason why that is not known.
 state() {
-  local answer pattern='"capabilities":[[:space:]]*\[([^]]*)\]'
+  local answer value calling status=0 pattern='"capabilities":[[:space:]]*\[([^]]*)\]'
   found=''
-  if ! answer=$(call "$3" --max-time 30 --write-out '\n%{http_code}' --data "{\"model\":\"$2\"}" "$1/api/show" 2>&1); then
+  with "$3"
+  answer=$("${calling[@]}" --max-time 30 --write-out '\n%{http_code}' --data "{\"model\":\"$2\"}" "$1/api/show" 2>&1) || status=$?
+  [ "$status" -lt 128 ] || exit "$status"
+  if [ "$status" -ne 0 ]; then
     found="Ollama does not answer at $1 ($(sed -n 's/^curl: ([0-9]*) //p' <<<"$answer")): start it (ollama serve), or say with OLLAMA_BASE_URL or routing.yaml where it is"
     return
   fi
   case ${answer##*$'\n'} in
     200) found=present ;;
-    404) if field error "$answer" >/dev/null; then found=absent; else found="what answers at $1 is no Ollama: it has no /api/show"; fi ;;
+    404) if field error "$answer"; then found=absent; else found="what answers at $1 is no Ollama: it has no /api/show"; fi ;;
     401 | 403) found="$1 refused us (${answer##*$'\n'}): upstreams[].api_key in routing.yaml is its key" ;;
-    *) found="$1 answered ${answer##*$'\n'}: $(field error "$answer" || printf '%.200s' "${answer%$'\n'*}")" ;;
+    *)
+      field error "$answer" || printf -v value '%.200s' "${answer%$'\n'*}"
+      found="$1 answered ${answer##*$'\n'}: $value"
+      ;;
   esac
   if [ "$found" = present ] && [[ $answer =~ $pattern ]] && [[ ${BASH_REMATCH[1]} != *'"embedding"'* ]]; then
     note "$2 does not say that it is an embedding model; Ollama may refuse to embed with it"
@@ -97,16 +104,19 @@ progress() {
 
 # pull BASE MODEL KEY: sets reason when it fails.
 pull() {
-  local line word='' failed='' status=0 asking
-  # A pipe with a name: a trap that runs while bash reads from <(…) may find its parser amid it.
-  call "$3" --no-buffer --speed-time "$stall" --speed-limit 1 --data "{\"model\":\"$2\"}" "$1/api/pull" >"$folder/answer" 2>&1 &
+  local line value calling word='' failed='' status=0
+  with "$3"
+  "${calling[@]}" --no-buffer --speed-time "$stall" --speed-limit 1 --data "{\"model\":\"$2\"}" "$1/api/pull" >"$folder/answer" 2>&1 &
   asking=$!
+  # Nothing is started in here: bash does not end at a Ctrl-C that comes while a command runs and ends well.
   while IFS= read -r line; do
-    failed=${failed:-$(field error "$line" || true)}
-    word=$(field status "$line" || printf '%s' "$word")
+    if [ -z "$failed" ] && field error "$line"; then failed=$value; fi
+    if field status "$line"; then word=$value; fi
     progress "$line"
   done <"$folder/answer"
   wait "$asking" || status=$?
+  asking=''
+  [ "$status" -lt 128 ] || exit "$status"
   if [ -t 2 ]; then printf '\r%40s\r' '' >&2; fi
   if [ "$status" -eq 0 ] && [ "$word" = success ] && [ -z "$failed" ]; then return 0; fi
   if [ "$status" -eq 28 ]; then failed="nothing came for $stall s"; fi
@@ -150,8 +160,10 @@ fetch() {
 need curl 'Debian and Ubuntu: apt-get install curl.'
 folder=$(mktemp -d)
 # Without a trap of INT and TERM: bash may run one amid its own parsing, and end with a message of that.
-pulling=''
+pulling='' asking=''
 ended() {
+  # Ollama goes on with a pull as long as somebody listens.
+  [ -z "$asking" ] || kill "$asking" 2>/dev/null || true
   [ -z "$pulling" ] || note "interrupted; Ollama keeps what came, and the next run goes on from there"
   rm -rf "$folder"
 }

@@ -1,9 +1,12 @@
 """pull-ollama-models.sh, against a stand-in for Ollama that is asked by the real curl."""
 
+import itertools
 import json
 import os
+import pathlib
 import signal
 import threading
+import time
 
 import pytest
 from conftest import TIMEOUT_S, closed_port
@@ -125,6 +128,64 @@ def test_ctrl_c_ends_the_pull(bench, ollama):
     _, err = process.communicate(timeout=TIMEOUT_S)
     done.set()
     assert process.returncode in (130, -signal.SIGINT) and "interrupted; Ollama keeps what came" in err, err
+
+
+def lines_without_end(over, many):
+    """More than a shell reads in time; many is set when it has some to read."""
+    for number in itertools.count():
+        if number == 200:
+            many.set()
+        if over.is_set():
+            return
+        yield '{"status":"pulling 970aa74c0a90","total":1000,"completed":10}\n'
+
+
+def test_ctrl_c_while_lines_come_is_no_failure_after_which_the_next_is_pulled(bench, ollama):
+    over = threading.Event()
+    for _ in range(5):
+        many = threading.Event()
+        ollama.pulls["first"] = lines_without_end(over, many)
+        process = bench.start(SCRIPT, "--url", ollama.web.url, "first", "second")
+        assert many.wait(TIMEOUT_S)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+        assert process.returncode in (130, -signal.SIGINT) and "interrupted" in err, err
+        assert "second" not in out
+    over.set()
+
+
+def calls_of(url):
+    """The processes that talk with a server by curl."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended
+        if words[0] == b"curl" and url.encode() + b"/api/pull" in words:
+            found.append(process.name)
+    return found
+
+
+def test_who_ends_the_script_ends_the_pull(bench, ollama):
+    """By a signal to it alone, as service managers send it."""
+    over = threading.Event()
+
+    def silence():
+        over.wait(2 * TIMEOUT_S)
+        yield ""
+
+    ollama.pulls[NEW] = silence()
+    process = bench.start(SCRIPT, "--url", ollama.web.url, NEW)
+    assert ollama.waiting.wait(TIMEOUT_S) and calls_of(ollama.web.url)
+    process.terminate()
+    assert process.wait(timeout=TIMEOUT_S) in (143, -signal.SIGTERM)
+    until = time.monotonic() + TIMEOUT_S
+    while left := calls_of(ollama.web.url):
+        assert time.monotonic() < until, left
+        time.sleep(0.02)
+    over.set()
+    process.communicate()
 
 
 @pytest.mark.parametrize("model", ["two words", 'quo"te', "new\nline", ""])

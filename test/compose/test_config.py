@@ -31,9 +31,36 @@ def test_config(files):
         assert service["restart"] == "unless-stopped", name
         assert "no-new-privileges:true" in service["security_opt"], name
         assert seconds(service["stop_grace_period"]) >= 10, name
+        assert service["logging"]["options"]["max-size"] and service["logging"]["options"]["max-file"], f"{name}'s log has no bound"
+        # Ours have one in their image.
+        assert name in OURS or "test" in service["healthcheck"], name
         assert not service["image"].endswith((":latest", ":main")) or service["image"] == "quadrate:latest", "an image is not pinned"
         for port in service.get("ports", []):
             assert port["host_ip"] == "127.0.0.1", f"{name} is open to everybody"
+
+
+def test_what_runs_on_a_gpu_reserves_it():
+    """As every Compose of the second version reads it; `gpus` came with 2.30."""
+    services = config(BASE, *(FOLDER / f"docker-compose.{name}.yml" for name in ("gpu", "qwen3")))["services"]
+    on_gpu = {name for name, service in services.items() if service.get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices")}
+    assert on_gpu == {"rerank", "tei", "vllm", "ollama", "qwen3"}
+    assert not any("gpus" in service for service in services.values())
+
+
+def test_a_limit_of_memory_is_a_setting():
+    for file in [BASE, *EXTRA]:
+        for name, service in yaml.safe_load(file.read_text(encoding="utf-8"))["services"].items():
+            assert "image" not in service or "mem_limit" in service or name == "rerank", f"{file.name}: {name}"
+    assert "mem_limit" not in config(BASE)["services"]["infinity"], "0 is a limit"
+    assert config(BASE, env={"INFINITY_MEMORY": "6g"})["services"]["infinity"]["mem_limit"] == str(6 << 30)
+
+
+def test_a_token_is_passed_on_where_there_is_one():
+    """An empty one would be sent to the hub, which refuses it."""
+    told = config(BASE, FOLDER / "docker-compose.cpu.yml")["services"]
+    assert all(told[name]["environment"]["HF_TOKEN"] is None for name in ("rerank", "infinity", "tei"))
+    told = config(BASE, FOLDER / "docker-compose.cpu.yml", env={"HF_TOKEN": "t"})["services"]
+    assert all(told[name]["environment"]["HF_TOKEN"] == "t" for name in ("rerank", "infinity", "tei"))
 
 
 def test_ports_are_those_that_users_know():
@@ -72,7 +99,10 @@ def test_grafana_wants_a_password():
 
 
 def test_env_example_names_what_the_files_read():
-    used = set(itertools.chain.from_iterable(re.findall(r"\$\{([A-Z0-9_]+)", file.read_text(encoding="utf-8")) for file in [BASE, *EXTRA]))
+    # ${NAME}, and NAME without a value among what a container's environment has.
+    named = r"\$\{([A-Z0-9_]+)|^ +([A-Z0-9_]+):$"
+    found = itertools.chain.from_iterable(re.findall(named, file.read_text(encoding="utf-8"), re.MULTILINE) for file in [BASE, *EXTRA])
+    used = {name for pair in found for name in pair if name}
     told = set(re.findall(r"^# ([A-Z0-9_]+)=", (FOLDER / "env.example").read_text(encoding="utf-8"), re.MULTILINE))
     assert used == told
 

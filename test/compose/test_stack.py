@@ -2,44 +2,23 @@
 
 import concurrent.futures
 import json
-import subprocess
-import urllib.error
-import urllib.request
 
 import pytest
-from conftest import BASE, HERE, compose
+from conftest import BASE, HERE, Stack, ask
 
-FILES = (BASE, HERE / "stand-in.yml")
-ENV = {"QUADRATE_IMAGE": "quadrate-test:cpu", "STAND_IN": str(HERE / "stand-in"), "ROUTER_PORT": "0", "RERANK_PORT": "0", "COMPOSE_PROJECT_NAME": "quadrate-test"}
-
-
-def stack(*args, **more) -> subprocess.CompletedProcess:
-    return compose(*args, files=FILES, env=ENV, **more)
+STACK = Stack("quadrate-test", BASE, HERE / "stand-in.yml", STAND_IN=str(HERE / "stand-in"))
 
 
 @pytest.fixture(scope="module")
 def up():
-    stack("down", "--volumes", "--timeout", "5")
-    stack("up", "--detach", "--no-build", "--pull", "never", "--wait", "--wait-timeout", "180")
+    STACK.down()
+    STACK.up()
     yield
-    stack("down", "--volumes", "--timeout", "30")
-
-
-def url(service: str, port: int = 8000) -> str:
-    return "http://" + stack("port", service, str(port)).stdout.strip()
-
-
-def ask(address: str, body: dict | None = None) -> tuple[int, dict]:
-    data = None if body is None else json.dumps(body).encode()
-    try:
-        with urllib.request.urlopen(urllib.request.Request(address, data), timeout=60) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+    STACK.down()
 
 
 def test_the_router_serves_both_back_ends(up):
-    router, rerank = url("router"), url("rerank")
+    router, rerank = STACK.url("router"), STACK.url("rerank")
     asked = {"query": "How do I reset my password?", "documents": ["The cafeteria opens at nine.", "Choose Security, then Forgot password."]}
     status, answer = ask(router + "/v1/rerank", {"model": "default", **asked})
     assert status == 200 and [r["index"] for r in answer["results"]] == [1, 0], answer
@@ -52,30 +31,30 @@ def test_the_router_serves_both_back_ends(up):
 
 
 def test_a_model_that_is_not_there_says_how_to_get_it(up):
-    status, answer = ask(url("router") + "/v1/rerank", {"model": "BAAI/bge-reranker-v2-m3", "query": "q", "documents": ["d"]})
+    status, answer = ask(STACK.url("router") + "/v1/rerank", {"model": "BAAI/bge-reranker-v2-m3", "query": "q", "documents": ["d"]})
     assert status in (404, 502, 503) and "export_onnx.sh" in json.dumps(answer), answer
 
 
 def test_a_restart_of_rerank_is_borne(up):
     """While rerank restarts, requests are answered by a clear refusal or well; none hangs, and all is well afterwards."""
-    router = url("router")
+    router = STACK.url("router")
 
     def one(_):
         return ask(router + "/v1/rerank", {"model": "default", "query": "q", "documents": ["d"]})[0]
 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        stopping = pool.submit(stack, "restart", "--timeout", "70", "rerank")
+        stopping = pool.submit(STACK, "restart", "--timeout", "70", "rerank")
         seen = set()
         while not stopping.done():
             seen |= set(pool.map(one, range(2)))
         stopping.result()
     assert seen <= {200, 502, 503}, seen
-    stack("up", "--detach", "--no-build", "--pull", "never", "--wait", "--wait-timeout", "180")
+    STACK.up()
     assert one(0) == 200
 
 
 def test_a_stop_is_clean(up):
-    stack("stop")
+    STACK("stop")
     for service in ("router", "rerank"):
-        states = [json.loads(line) for line in stack("ps", "--all", "--format", "json", service).stdout.splitlines()]
+        states = [json.loads(line) for line in STACK("ps", "--all", "--format", "json", service).stdout.splitlines()]
         assert [state["ExitCode"] for state in states] == [0], states

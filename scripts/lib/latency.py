@@ -1,13 +1,27 @@
 """Prints the latencies in a result of quadrate-bench: latency.py FILE.
 
-A line a model and workload, milliseconds; exit status 1 when a model gave no good answer.
+First what was measured, then a line a model and workload, milliseconds; exit status 1 when a model gave
+no good answer.
 """
 
 import json
 import sys
 from pathlib import Path
 
-_HEAD = ("model", "workload", "requests", "p50 ms", "p95 ms", "p99 ms", "mean ms", "requests/s", "errors")
+_HEAD = ("model", "workload", "at once", "requests", "p50 ms", "p95 ms", "p99 ms", "mean ms", "requests/s", "errors")
+
+
+def heads(content: dict) -> list[str]:
+    """A line a server, with what it is and what it runs on, as far as it says so."""
+    return [", ".join([server["url"], *_about(server)]) for server in content.get("servers") or []]
+
+
+def _about(server: dict) -> list[str]:
+    machine = server.get("machine") or {}
+    words = [f"version {server['version']}" if server.get("version") else "", server.get("runtime") or ""]
+    if machine:
+        words.append(f"{machine['cores']} cores of {machine['arch']} ({' '.join(machine.get('instruction_set') or ['nothing special'])})")
+    return [word for word in words if word]
 
 
 def rows(content: dict) -> list[tuple[str, ...]]:
@@ -16,7 +30,7 @@ def rows(content: dict) -> list[tuple[str, ...]]:
 
 def _row(result: dict) -> tuple[str, ...]:
     latency, errors = result["latency_ms"], sum((result.get("errors") or {}).values())
-    names = (result["model"], result["workload"], str(result["requests"]))
+    names = (result["model"], result["workload"], str(result.get("concurrency") or "-"), str(result["requests"]))
     if not result["requests"]:
         return (*names, *["-"] * 5, str(errors))
     figures = [f"{latency[name]:.2f}" for name in ("p50", "p95", "p99", "mean")]
@@ -36,7 +50,7 @@ def table(content: dict) -> str:
 
 def main(path: str) -> int:
     content = json.loads(Path(path).read_text(encoding="utf-8"))
-    print(table(content))
+    print("\n".join([*heads(content), table(content)]))
     silent = [result for result in content["results"] if not result["requests"]]
     for result in silent:
         reason = result.get("first_error") or "no answer came"

@@ -1,4 +1,5 @@
-"""Plays quadrate-bench: writes the results of its state. The state: results, says, status, slow."""
+"""Plays quadrate-bench: writes the results of its state. The state: servers, results, says,
+status, slow."""
 
 import json
 import pathlib
@@ -16,7 +17,7 @@ def main(words: list[str]) -> None:
         time.sleep(60)
     print(s.get("says", "a table"))
     folder = pathlib.Path(words[words.index("-out") + 1])
-    (folder / "benchmark_result.json").write_text(json.dumps({"results": s["results"]}))
+    (folder / "benchmark_result.json").write_text(json.dumps({"servers": s.get("servers"), "results": s["results"]}))
     (folder / "benchmark_report.html").write_text("a page")
     sys.exit(s.get("status", 0))
 

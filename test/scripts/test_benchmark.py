@@ -15,7 +15,7 @@ SCRIPT = "benchmark.sh"
 
 def result(model, workload="W3", requests=10, errors=None, first_error=""):
     latency = {"mean": 2.5, "p50": 2, "p95": 4, "p99": 8.125, "min": 1, "max": 9}
-    return {"model": model, "workload": workload, "requests": requests, "latency_ms": latency, "errors": errors or {},
+    return {"model": model, "workload": workload, "concurrency": 1, "requests": requests, "latency_ms": latency, "errors": errors or {},
             "throughput": {"requests_per_second": 400.04}, "first_error": first_error}
 
 
@@ -23,7 +23,10 @@ def result(model, workload="W3", requests=10, errors=None, first_error=""):
 def measured(bench, web):
     """A server that is ready, and a quadrate-bench that gives the results that its state has."""
     web.answer = lambda method, path, body: (200 if path == "/health/ready" else 404, [""])
-    played = bench.fake("play_bench", "quadrate bench").set(results=[result("a/embedder"), result("a/reranker", "W1")])
+    machine = {"cores": 8, "arch": "amd64", "instruction_set": ["avx2", "avx512f"]}
+    played = bench.fake("play_bench", "quadrate bench").set(
+        results=[result("a/embedder"), result("a/reranker", "W1")],
+        servers=[{"url": "http://here", "version": "v1", "runtime": "ONNX Runtime 1", "machine": machine}])
     bench.env |= {"BENCHMARK_PROGRAM": str(bench.commands / "quadrate bench")}
     played.out = bench.folder / "the result.json"
     played.run = lambda *arguments: bench.run(SCRIPT, "--url", web.url, "--out", played.out, *arguments)
@@ -33,9 +36,10 @@ def measured(bench, web):
 def test_measures_every_model_and_prints_a_table(measured, web):
     done = measured.run()
     assert done.returncode == 0, done.stderr
-    head, first, second, written = done.stdout.splitlines()
-    assert head.split() == "model workload requests p50 ms p95 ms p99 ms mean ms requests/s errors".split()
-    assert first.split() == ["a/embedder", "W3", "10", "2.00", "4.00", "8.12", "2.50", "400.0", "0"]
+    server, head, first, second, written = done.stdout.splitlines()
+    assert server == "http://here, version v1, ONNX Runtime 1, 8 cores of amd64 (avx2 avx512f)"
+    assert head.split() == "model workload at once requests p50 ms p95 ms p99 ms mean ms requests/s errors".split()
+    assert first.split() == ["a/embedder", "W3", "1", "10", "2.00", "4.00", "8.12", "2.50", "400.0", "0"]
     assert second.split()[:2] == ["a/reranker", "W1"] and written == f"written: {measured.out}"
     assert [r["model"] for r in json.loads(measured.out.read_text())["results"]] == ["a/embedder", "a/reranker"]
     (call,) = measured.calls()
@@ -73,7 +77,13 @@ def test_a_model_without_a_good_answer_fails(measured):
     done = measured.run()
     assert done.returncode == 1
     assert "bad gave no good answer: 503 model_loading" in done.stderr and "not every model was measured" in done.stderr
-    assert done.stdout.splitlines()[2].split() == ["bad", "W3", "0", "-", "-", "-", "-", "-", "4"]
+    assert done.stdout.splitlines()[3].split() == ["bad", "W3", "1", "0", "-", "-", "-", "-", "-", "4"]
+
+
+def test_a_server_that_does_not_say_what_it_is(measured):
+    measured.set(servers=[{"url": "http://tei"}], results=[{**result("a"), "concurrency": None}])
+    server, _, row, _ = measured.run().stdout.splitlines()
+    assert server == "http://tei" and row.split()[:3] == ["a", "W3", "-"]
 
 
 def test_what_was_left_out_is_told(measured):
@@ -137,5 +147,6 @@ def test_for_real(bench):
         assert only["requests"] > 0 and only["model"] == "sentence-transformers/all-MiniLM-L6-v2"
         assert "sentence-transformers/all-MiniLM-L6-v2  W3" in done.stdout
         assert "skipped: BAAI/bge-reranker-v2-m3" in done.stdout
+        assert f"http://127.0.0.1:{port}, version " in done.stdout and ", ONNX Runtime " in done.stdout and " cores of " in done.stdout
     finally:
         bench.run("start-all.sh", "stop", "--stop-timeout", "10")

@@ -1,6 +1,7 @@
 """What the chart configures is what the program takes: both workloads run with their ConfigMaps."""
 
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -9,6 +10,11 @@ from conftest import CHART, EXAMPLES, ROOT, render
 from names import unknown
 
 from servers import QUADRATE, Server, first, http, ready
+
+
+def mounted(text: str, folder) -> str:
+    """The paths of secrets, as files of the folder."""
+    return re.sub(r"/etc/quadrate/(rerank-key|rerank-ca|tls)/", f"{folder}/", text)
 
 
 def files(objects: dict, component: str, folder, **server) -> str:
@@ -25,8 +31,10 @@ def files(objects: dict, component: str, folder, **server) -> str:
     for model in config["models"]:
         model["path"] = "all-MiniLM-L6-v2"
     (folder / "key").write_text("qd_secret", encoding="utf-8")
+    for part in config["server"].get("tls", {}):
+        config["server"]["tls"][part] = mounted(config["server"]["tls"][part], folder)
     for name, text in settings.items():
-        (folder / name).write_text(text.replace("/etc/quadrate/rerank-key", str(folder)), encoding="utf-8")
+        (folder / name).write_text(mounted(text, folder), encoding="utf-8")
     if not (folder / "auth.yaml").exists():
         (folder / "auth.yaml").write_text("{}", encoding="utf-8")  # a secret's
     (folder / "server.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -64,6 +72,40 @@ def test_the_router_serves_what_rerank_holds(tmp_path):
         for server, workload in ((router, "router"), (rerank, "rerank")):
             held = http.get(server.url + "/metrics").text
             assert ("quadrate_queue_seconds" in held) and ("quadrate_upstream_in_flight" in held) == (workload == "router")
+    finally:
+        router.stop()
+        rerank.stop()
+
+
+def certificate(folder, name: str) -> None:
+    """tls.crt and tls.key for a name, and ca.crt of who signed them: a secret as cert-manager makes it."""
+    def openssl(*args) -> None:
+        subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True, cwd=folder)
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-days", 1, "-subj", "/CN=authority")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "tls.key", "-out", "tls.csr", "-subj", "/CN=rerank")
+    (folder / "names").write_text(f"subjectAltName=DNS:{name}", encoding="utf-8")
+    openssl("x509", "-req", "-in", "tls.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", 1, "-out", "tls.crt", "-extfile", "names")
+
+
+@pytest.mark.parametrize(("name", "status"), [("localhost", 200), ("somebody.else", 502)])
+def test_the_router_asks_rerank_for_its_certificate(name, status, tmp_path):
+    objects = render("--set", "rerank.tls.existingSecret=rerank-tls")
+    folders = {component: tmp_path / component for component in ("rerank", "router")}
+    for folder in folders.values():
+        folder.mkdir()
+    certificate(folders["rerank"], name)
+    shutil.copy(folders["rerank"] / "ca.crt", folders["router"])
+    rerank = start(files(objects, "rerank", folders["rerank"]), folders["rerank"])
+    config = files(objects, "router", folders["router"])
+    routing = folders["router"] / "routing.yaml"
+    port = rerank.url.rsplit(":", 1)[1]
+    text, changed = re.subn(r"dns\+https://quadrate-rerank-pods\.quadrate\.svc:8000", f"dns+https://localhost:{port}", routing.read_text(encoding="utf-8"))
+    assert changed == 1
+    routing.write_text(text, encoding="utf-8")
+    router = start(config, folders["router"])
+    try:
+        answer = http.post(router.url + "/v1/rerank", json={"model": "default", "query": "a", "documents": ["b", "a"]})
+        assert answer.status_code == status, answer.text
     finally:
         router.stop()
         rerank.stop()

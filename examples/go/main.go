@@ -125,6 +125,9 @@ func rerank(ctx context.Context, question string, retrieved []found) ([]found, e
 	}
 	ranked := make([]found, len(response.Results))
 	for i, result := range response.Results {
+		if result.Index < 0 || result.Index >= len(documents) {
+			return nil, fmt.Errorf("the ranking names document %d of %d", result.Index, len(documents))
+		}
 		ranked[i] = found{result.RelevanceScore, documents[result.Index]}
 	}
 	return ranked, nil

@@ -24,8 +24,14 @@ wrong() {
 # valued OPTION COUNT: whether OPTION has a value behind it, COUNT being how many words there are.
 valued() { [ "$2" -ge 2 ] || wrong "$1 needs a value"; }
 
-# whole OPTION VALUE: VALUE must be a whole number of seconds and the like.
-whole() { case $2 in '' | *[!0-9]*) wrong "$1: '$2' is no whole number" ;; esac; }
+# whole OPTION VALUE: VALUE must be a whole number of seconds and the like, as the shell counts them:
+# a leading zero would make it octal.
+whole() {
+  case $2 in
+    '' | *[!0-9]* | 0?*) wrong "$1: '$2' is no whole number" ;;
+    ??????????*) wrong "$1: '$2' is more than 999999999" ;;
+  esac
+}
 
 # need COMMAND HOW: COMMAND must be on PATH; HOW says where it comes from.
 need() { command -v "$1" >/dev/null 2>&1 || fail "there is no command '$1' here. $2"; }

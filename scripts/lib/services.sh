@@ -84,13 +84,20 @@ start_services() {
     mapfile -t old < <(written services)
     remember ${old[@]+"${old[@]}"} "${begun[@]}"
   fi
-  change up --detach --wait --wait-timeout "$timeout" "${begun[@]}" || give_up "${begun[@]}"
+  change up --detach --wait --wait-timeout "$timeout" "${begun[@]}" ||
+    give_up "did not come up; Compose says above whether they ended, were not healthy within $timeout s, or could not be started$(port_hint)" "${begun[@]}"
 }
 
+# port_hint says how the ports that publish takes are changed.
+port_hint() {
+  [ "$own_files" = yes ] || printf ' (START_ALL_TEI_PORT and START_ALL_VLLM_PORT name other ports, where theirs are taken)'
+}
+
+# give_up WHY SERVICE...
 give_up() {
-  note "the last lines of $*:"
-  compose logs --no-color --tail 10 "$@" >&2 || true
-  fail "$* did not come up within $timeout s"
+  note "the last lines of ${*:2}:"
+  compose logs --no-color --tail 10 "${@:2}" >&2 || true
+  fail "${*:2} $1"
 }
 
 # wait_healthy SERVICE URL: until it answers its health check. Images without one of their own
@@ -98,7 +105,8 @@ give_up() {
 wait_healthy() {
   local deadline=$((SECONDS + timeout))
   until answers "$2/health"; do
-    [ -n "$(services=("$1") && running)" ] && [ "$SECONDS" -lt "$deadline" ] || give_up "$1"
+    [ -n "$(services=("$1") && running)" ] || give_up "ended before it was healthy" "$1"
+    [ "$SECONDS" -lt "$deadline" ] || give_up "did not answer $2/health within $timeout s" "$1"
     sleep 0.5
   done
   say "$1: ready at $2"

@@ -39,10 +39,16 @@ def test_an_option_without_its_value_is_wrong_usage(bench, script, option):
 @pytest.mark.parametrize(("script", "arguments"), [
     ("start-all.sh", ["--timeout", "soon"]), ("start-all.sh", ["--stop-timeout=-1"]),
     ("pull-ollama-models.sh", ["--stall", "1.5"]), ("prefetch-tei-models.sh", ["--timeout", ""]),
+    ("start-all.sh", ["--timeout", "08"]),  # to the shell's arithmetic no number at all
 ])
 def test_seconds_are_whole_numbers(bench, script, arguments):
     result = bench.run(script, *arguments)
     assert result.returncode == 2 and "is no whole number" in result.stderr
+
+
+def test_seconds_have_a_bound(bench):
+    result = bench.run("start-all.sh", "--timeout", "9" * 20)
+    assert result.returncode == 2 and "is more than 999999999" in result.stderr
 
 
 @pytest.mark.parametrize("script", ALL)

@@ -245,7 +245,25 @@ def test_a_service_without_a_port_is_told(stage):
 
 def test_a_service_that_is_never_healthy_is_told(stage):
     stage.web.answer = lambda method, path, body: (200 if path == "/api/version" else 503, [""])
-    assert "tei did not come up within 1 s" in failing(stage, "--timeout", "1")
+    assert f"tei did not answer {stage.web.url}/health within 1 s" in failing(stage, "--timeout", "1")
+
+
+def test_a_service_that_ends_before_it_is_healthy_is_told(stage):
+    def answer(method, path, body):
+        if path == "/health":
+            stage.docker.set(up=["vllm"])
+        return 200 if path == "/api/version" else 503, [""]
+
+    stage.web.answer = answer
+    error = failing(stage)
+    assert "tei ended before it was healthy" in error and "out of memory" in error
+
+
+def test_a_port_that_is_taken_can_be_changed(stage):
+    stage.docker.set(fails_up=True)
+    result = stage.run("--variant", "cpu", "--services", "tei")
+    assert result.returncode == 1 and "START_ALL_TEI_PORT" in result.stderr and "within 1800 s" in result.stderr
+    assert "START_ALL_TEI_PORT" not in failing(stage)
 
 
 def test_a_server_that_ends_is_told_with_its_last_lines(stage):

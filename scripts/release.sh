@@ -5,9 +5,9 @@
 #                                             this machine's processor; it runs from whatever folder
 #   *.cdx.json                                what is in each program (CycloneDX)
 #   SHA256SUMS
-# The same commit makes the same archives, byte for byte: the gateway's anywhere with the same Go, the
-# server's with the same C compiler and system, too. FOLDER gets them when all are made, in place of
-# those of the same names. docs/releases.md says how a release is made and used.
+# The same commit makes the same archives, byte for byte: the gateway's anywhere with the same Go, tar
+# and gzip, the server's with the same C compiler and system, too. FOLDER gets them when all are made, in
+# place of those of the same names. docs/releases.md says how a release is made and used.
 # Usage: scripts/release.sh [--out FOLDER] [--gateway-only] [VERSION]    (default: git describe)
 set -euo pipefail
 # What is packed is to be read by other users, whatever this one's files are.

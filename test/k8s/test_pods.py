@@ -169,3 +169,36 @@ def test_notes_say_what_is_not_right_for_production(values, says, tmp_path):
     assert says in notes(tmp_path, "--set", values)
     right = ["--set", "image.repository=registry.example/quadrate,auth.existingSecret=keys,router.rerankKey.existingSecret=key,storage.enabled=true,fetch.enabled=true,fetch.models={a/b},rerank.replicas=2"]
     assert says not in notes(tmp_path, *right) and "Mind" not in notes(tmp_path, *right)
+
+
+def template_of(component: str, *args) -> dict:
+    return render(*args)["Deployment", f"quadrate-{component}"]["spec"]["template"]["metadata"]
+
+
+def test_nodes_may_be_taken_away_although_pods_have_emptydirs():
+    """What is in them is made anew: the annotation names every emptyDir, and no claim."""
+    key = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+    for values in ("", "storage.enabled=true", "storage.existingClaim=models,storage.readOnly=true"):
+        objects = render("--set", values)
+        for component, pod in pods(objects).items():
+            named = objects["Deployment", f"quadrate-{component}"]["spec"]["template"]["metadata"]["annotations"][key].split(",")
+            assert sorted(named) == sorted(volume["name"] for volume in pod["volumes"] if "emptyDir" in volume)
+    slashed = "rerank.podAnnotations." + key.replace(".", r"\.")
+    assert template_of("rerank", "--set", f"{slashed}=tmp")["annotations"][key] == "tmp"
+
+
+def test_pods_labels_do_not_take_them_from_their_deployment():
+    objects = render("--set", r"router.podLabels.app\.kubernetes\.io/component=other,router.podLabels.a=b")
+    spec = objects["Deployment", "quadrate-router"]["spec"]
+    labels = spec["template"]["metadata"]["labels"]
+    assert labels["a"] == "b" and spec["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_common_labels_and_annotations_are_on_everything_beside_its_own():
+    own = {"ServiceMonitor": "release", "PrometheusRule": "release"}
+    objects = {key: item for key, item in render("--values", EVERYTHING).items() if key != ("ConfigMap", "quadrate-more")}
+    assert {kind for kind, _ in objects} >= set(own)
+    for (kind, name), item in objects.items():
+        metadata = item["metadata"]
+        assert metadata["labels"]["team"] == metadata["annotations"]["team"] == "search", (kind, name)
+        assert metadata["labels"].get(own.get(kind)) == ("prometheus" if kind in own else None)

@@ -79,3 +79,13 @@ def test_labels_are_there(source, expr, shown):
 ])
 def test_what_is_not_there_is_found(expr, shown, fault):
     assert fault in faults(expr, shown)
+
+
+def test_the_chart_has_the_dashboard_of_compose():
+    """scripts/k8s/render.sh copies it."""
+    board = json.loads((ROOT / "deploy/compose/grafana/dashboards/quadrate.json").read_text(encoding="utf-8"))
+    objects = render("--set", "grafanaDashboard.enabled=true,grafanaDashboard.annotations.grafana_folder=Models")
+    config = objects["ConfigMap", "quadrate-dashboard"]
+    assert json.loads(config["data"]["quadrate.json"]) == board
+    assert config["metadata"]["labels"]["grafana_dashboard"] == "1" and config["metadata"]["annotations"] == {"grafana_folder": "Models"}
+    assert ("ConfigMap", "quadrate-dashboard") not in render()

@@ -32,13 +32,18 @@ helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_" 
 {{- end }}
 {{- end }}
 
-{{/* The metadata of an object: (list $ component annotations). */}}
+{{/* The metadata of an object: (list $ component annotations), and after them labels where it has some of its own. */}}
 {{- define "quadrate.metadata" -}}
 {{- $ := index . 0 -}}
 name: {{ if index . 1 }}{{ include "quadrate.name" . }}{{ else }}{{ include "quadrate.fullname" $ }}{{ end }}
 namespace: {{ $.Release.Namespace }}
 labels:
   {{- include "quadrate.labels" . | nindent 2 }}
+  {{- if gt (len .) 3 }}
+  {{- with index . 3 }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- end }}
 {{- with merge (dict) (default (dict) (index . 2)) $.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

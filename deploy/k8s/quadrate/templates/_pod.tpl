@@ -4,15 +4,9 @@
 {{- $gpu := and (eq $component "rerank") $w.gpu.enabled -}}
 metadata:
   labels:
-    {{- include "quadrate.labels" (list $ $component) | nindent 4 }}
-    {{- with $w.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- merge (include "quadrate.labels" (list $ $component) | fromYaml) $w.podLabels | toYaml | nindent 4 }}
   annotations:
-    checksum/server: {{ include "quadrate.configSum" . }}
-    {{- with $w.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- merge (dict) $w.podAnnotations (include "quadrate.podAnnotations" . | fromYaml) | toYaml | nindent 4 }}
 spec:
   serviceAccountName: {{ include "quadrate.serviceAccount" $ }}
   automountServiceAccountToken: false
@@ -65,6 +59,21 @@ spec:
     {{- end }}
   volumes:
     {{- include "quadrate.volumes" . | nindent 4 }}
+{{- end }}
+
+{{/*
+What is in an emptyDir is made anew by a start: by this a cluster's autoscaler may take the node
+away, which it else leaves because of it.
+*/}}
+{{- define "quadrate.podAnnotations" -}}
+{{- $storage := (index . 0).Values.storage -}}
+{{- $volumes := list "tmp" }}
+{{- if eq (index . 1) "rerank" }}
+{{- if not (or $storage.enabled $storage.existingClaim) }}{{ $volumes = append $volumes "models" }}{{ end }}
+{{- if $storage.readOnly }}{{ $volumes = append $volumes "engines" }}{{ end }}
+{{- end -}}
+checksum/server: {{ include "quadrate.configSum" . }}
+cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes: {{ join "," $volumes }}
 {{- end }}
 
 {{/*

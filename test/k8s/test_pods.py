@@ -70,6 +70,17 @@ def test_pods_are_spread_over_hosts_or_as_said():
     assert "topologySpreadConstraints" not in pods(render("--set", "router.topologySpread=false"))["router"]
 
 
+@pytest.mark.parametrize(("values", "image"), [
+    ("rerank.image.tag=cuda", "quadrate:cuda"),
+    ("rerank.image.tag=cuda,fetch.image.repository=r/export", "r/export:0.1.0"),
+    ("image.tag=v2,fetch.image.repository=r/export", "r/export:v2"),
+    ("fetch.image.repository=r/export,fetch.image.tag=v3", "r/export:v3"),
+])
+def test_the_exporter_is_in_reranks_image_or_in_the_one_that_is_said(values, image):
+    container = pods(render("--set", "fetch.enabled=true,fetch.models={a/b}," + values))["rerank"]["initContainers"][0]
+    assert container["image"] == image and container["command"] == ["/usr/local/bin/quadrate-export"]
+
+
 def test_each_model_is_fetched_as_said():
     _, plain, said = pods(render("--values", EVERYTHING))["rerank"]["initContainers"]
     every = ["--if-absent", "--variant", "fp32,fp16"]

@@ -10,7 +10,7 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 TEXT = (CHART / "values.yaml").read_text(encoding="utf-8")
 VALUES = yaml.safe_load(TEXT)
 # Names that comments hold, since an empty value stands there.
-IN_COMMENTS = {"router.image.", "rerank.image.", "fetch.image.pullPolicy", "prometheus.authenticationRef."}
+IN_COMMENTS = {"router.image.", "rerank.image.", "fetch.image.", "prometheus.authenticationRef."}
 
 
 def admitted(schema: dict, at: str = "") -> set[str]:

@@ -11,12 +11,14 @@
 {{- end }}
 {{- end }}
 
-{{/* One of them: (list $ model folder). */}}
+{{/* One of them: (list $ model folder). The server's own image has the exporter, unless it was built without. */}}
 {{- define "quadrate.fetch" -}}
-{{- $fetch := (index . 0).Values.fetch -}}{{- $model := index . 1 -}}{{- $folder := index . 2 -}}
+{{- $ := index . 0 -}}{{- $fetch := $.Values.fetch -}}{{- $model := index . 1 -}}{{- $folder := index . 2 -}}
+{{- $image := include "quadrate.ownImage" (list $ (ternary $fetch $.Values.rerank (not (empty $fetch.image)))) | fromYaml -}}
 - name: fetch-{{ $folder | lower | replace "_" "-" | replace "." "-" | trunc 50 | trimSuffix "-" }}
-  image: {{ include "quadrate.image" (dict "image" $fetch.image "default" (index . 0).Chart.AppVersion) }}
-  imagePullPolicy: {{ default (index . 0).Values.image.pullPolicy $fetch.image.pullPolicy }}
+  image: {{ include "quadrate.image" (dict "image" $image "default" $.Chart.AppVersion) }}
+  imagePullPolicy: {{ $image.pullPolicy }}
+  command: [/usr/local/bin/quadrate-export]
   args:
     - {{ $model.name }}
     - --out
@@ -46,7 +48,7 @@
     {{- toYaml . | nindent 4 }}
   {{- end }}
   securityContext:
-    {{- toYaml (index . 0).Values.securityContext | nindent 4 }}
+    {{- toYaml $.Values.securityContext | nindent 4 }}
   resources:
     {{- toYaml $fetch.resources | nindent 4 }}
   volumeMounts:

@@ -1,37 +1,51 @@
-# The CPU image:  docker build -t quadrate .
+# The CPU image:  docker build $(scripts/image/stamp.sh) -t quadrate .
 #   --target export              the exporter alone: scripts/export_onnx.sh's command line
 #   --build-arg EXPORTER=without  a smaller one, without QUADRATE_FETCH (docs/images.md)
 # It needs BuildKit (the default since Docker 23; DOCKER_BUILDKIT=1 before) and no frontend
-# of its own. Any base with glibc 2.36, libstdc++ and a Python 3.11 will do; where it has no
-# Python, apt-get must be able to bring one. Where no image can be pulled, build outside and name
-# your own base:
+# of its own. Any base with glibc 2.36, libstdc++ and a Python 3.11 will do (for another, PYTHON says
+# which); where it has no Python, apt-get must be able to bring one. Where no image can be pulled,
+# build outside and name your own base:
 #   scripts/image/stage.sh var/image
-#   docker build --build-arg BUILDER=prebuilt --build-arg BASE=my-base -t quadrate .
+#   docker build -f Dockerfile --build-arg BUILDER=prebuilt --build-arg BASE=my-base -t quadrate var/image
 # Tags are exact. Digests are not in here, because none could be verified where this was written:
 # scripts/image/digests.sh prints the build arguments that pin today's.
-ARG BASE=debian:12.11-slim
+ARG BASE=debian:12.15-slim
 ARG GO_IMAGE=golang:1.26.8-bookworm
 ARG RUST_IMAGE=rust:1.95.0-bookworm
-# source: everything is built here. prebuilt: var/image holds what stage.sh has laid out.
+# source: everything is built here. prebuilt: the context is what stage.sh has laid out.
 ARG BUILDER=source
 ARG EXPORTER=with
 
 FROM ${RUST_IMAGE} AS rust
 
+# What changes least comes first here, too: a commit that changes Go files alone compiles those
+# packages and links. The folder of what Go has compiled is the builder's, and in no image.
 FROM ${GO_IMAGE} AS source
 RUN apt-get update \
- && apt-get install -y --no-install-recommends build-essential ca-certificates python3 python3-pip python3-venv \
+ && apt-get install -y --no-install-recommends build-essential ca-certificates git python3 python3-pip python3-venv \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=rust /usr/local/cargo /usr/local/cargo
 COPY --from=rust /usr/local/rustup /usr/local/rustup
 ENV CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup PATH=/usr/local/cargo/bin:$PATH
 WORKDIR /src
+COPY go.mod go.sum ./
+COPY scripts/setup scripts/setup
+RUN scripts/setup/setup.sh tools modules onnxruntime tokenizers
+COPY scripts/requirements.txt scripts/export_onnx.sh scripts/
+COPY scripts/quadrate_export scripts/quadrate_export
+COPY scripts/quadrate_export_torch scripts/quadrate_export_torch
+COPY scripts/image scripts/image
+ARG PYTHON=3.11
+RUN IMAGE_PYTHON=${PYTHON} scripts/image/stage.sh /out cpu exporter model
+COPY Makefile ./
+RUN --mount=type=cache,target=/root/.cache/go-build scripts/setup/setup.sh cyclonedx
 COPY . .
 ARG VERSION=unknown
-RUN VERSION=${VERSION} scripts/image/stage.sh /out cpu
+RUN --mount=type=cache,target=/root/.cache/go-build VERSION=${VERSION} scripts/image/stage.sh /out cpu programs
 
+# Its context is not the repository but what stage.sh has laid out.
 FROM ${BASE} AS prebuilt
-COPY var/image /out
+COPY . /out
 
 FROM ${BUILDER} AS built
 

@@ -120,8 +120,8 @@ vuln: ## govulncheck; needs the vulnerability database on the network
 	$(call timed,govulncheck) go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./...
 
 .PHONY: docker-test
-docker-test: ## Build the CPU image without pulling anything, run it and test it (root; Debian's docker.io)
-	@scripts/image/test.sh
+docker-test: ## Build the CPU image without pulling anything, run it and test it (root; Debian's docker.io; ARGS=source: Go and Rust, too)
+	@scripts/image/test.sh $(ARGS)
 
 .PHONY: managed-test
 managed-test: ## Test managed containers on a real engine, with images made on the spot (root; Debian's docker.io)

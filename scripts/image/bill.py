@@ -1,8 +1,10 @@
-"""Writes what is in an image as CycloneDX: OUT for the server (the Go programs' modules, the native
-libraries with what is linked into them, the model), EXPORTER_OUT for the exporter's Python packages.
+"""Writes a bill of what is in an image as CycloneDX. server: the Go programs' modules, the native
+libraries with what is linked into them, the model. exporter: its Python packages, a bill that
+does not change from commit to commit, as the layer that it lies in.
 The base's own packages, Python among them, are in its package database, where scanners look.
 
-Usage: bill.py OUT EXPORTER_OUT --go FILE... --library NAME=VERSION=FILE... --crates FILE --python FOLDER --model MANIFEST
+Usage: bill.py server OUT --go FILE... --library NAME=VERSION=FILE... --crates FILE --model MANIFEST
+       bill.py exporter OUT --python FOLDER --version VERSION
 """
 
 import argparse
@@ -13,10 +15,15 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 _EXPRESSION = re.compile(r"[\w.+-]+( (OR|AND|WITH) [\w.+-]+)*")
+_HEAD = {"$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json", "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1}
 
 
 def main() -> None:
     options = _options()
+    {"server": _server, "exporter": _exporter}[options.of](options)
+
+
+def _server(options: argparse.Namespace) -> None:
     bill, *others = [json.loads(path.read_text()) for path in options.go]
     found = {one["bom-ref"]: one for one in bill.get("components", [])}
     for other in others:
@@ -24,9 +31,11 @@ def main() -> None:
     for one in [*_native(options), _model(options.model)]:
         found.setdefault(one["bom-ref"], one)
     _write(options.out, bill, list(found.values()))
-    exporter = {"bom-ref": "quadrate-export", "type": "application", "name": "quadrate-export", "version": bill["metadata"]["component"]["version"]}
-    head = {key: bill[key] for key in ("$schema", "bomFormat", "specVersion", "version") if key in bill}
-    _write(options.exporter_out, head | {"metadata": {"component": exporter}}, _packages(options.python))
+
+
+def _exporter(options: argparse.Namespace) -> None:
+    program = {"bom-ref": "quadrate-export", "type": "application", "name": "quadrate-export", "version": options.version}
+    _write(options.out, _HEAD | {"metadata": {"component": program}}, _packages(options.python))
 
 
 def _write(path: Path, bill: dict, components: list[dict]) -> None:
@@ -36,13 +45,16 @@ def _write(path: Path, bill: dict, components: list[dict]) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("out", type=Path)
-    parser.add_argument("exporter_out", type=Path)
-    parser.add_argument("--go", type=Path, nargs="+", required=True)
-    parser.add_argument("--library", nargs="+", required=True)
-    parser.add_argument("--crates", type=Path, required=True)
-    parser.add_argument("--python", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
+    kinds = parser.add_subparsers(dest="of", required=True)
+    server, exporter = kinds.add_parser("server"), kinds.add_parser("exporter")
+    for one in (server, exporter):
+        one.add_argument("out", type=Path)
+    server.add_argument("--go", type=Path, nargs="+", required=True)
+    server.add_argument("--library", nargs="+", required=True)
+    server.add_argument("--crates", type=Path, required=True)
+    server.add_argument("--model", type=Path, required=True)
+    exporter.add_argument("--python", type=Path, required=True)
+    exporter.add_argument("--version", required=True)
     return parser.parse_args()
 
 

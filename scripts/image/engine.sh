@@ -14,14 +14,19 @@ none() { echo "no container engine: $1" >&2; exit 3; }
 answers() { docker --host "$1" version >/dev/null 2>&1; }
 
 start() {
-  local dir=$1 host=${DOCKER_HOST:-unix:///var/run/docker.sock}
+  local own=() dir=$1 host=${DOCKER_HOST:-unix:///var/run/docker.sock}
   command -v docker >/dev/null && answers "$host" && { echo "DOCKER_HOST=$host"; return; }
   [ "$(id -u)" = 0 ] || none "none answers at $host, and only root can start one"
   command -v dockerd >/dev/null || install_engine
   host=unix://$dir/docker.sock
   answers "$host" && { echo "DOCKER_HOST=$host"; return; }
   mkdir -p "$dir"
-  setsid dockerd --host "$host" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/docker.pid" \
+  if [ ! -f /etc/docker/daemon.json ]; then
+    # Else all that builds keep for the next one stays for ever.
+    echo '{"builder": {"gc": {"enabled": true, "defaultKeepStorage": "8GB"}}}' >"$dir/daemon.json"
+    own=(--config-file "$dir/daemon.json")
+  fi
+  setsid dockerd "${own[@]}" --host "$host" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/docker.pid" \
     >"$dir/dockerd.log" 2>&1 </dev/null &
   for _ in $(seq 60); do
     answers "$host" && { echo "DOCKER_HOST=$host"; return; }

@@ -17,7 +17,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 here=scripts/setup
 # The versions of tools are the Makefile's; make exports them.
-[ -n "${GOLANGCI_VERSION:-}" ] || eval "$(sed -n 's/^export \([A-Z0-9]*_VERSION\) := \(.*\)$/\1=\2/p' Makefile)"
+# The first layers of an image are made without a Makefile, and of tools without a version in it.
+[ -n "${GOLANGCI_VERSION:-}" ] || [ ! -f Makefile ] || eval "$(sed -n 's/^export \([A-Z0-9]*_VERSION\) := \(.*\)$/\1=\2/p' Makefile)"
 var=var
 stamps=$var/stamps
 tokenizers_module=github.com/daulet/tokenizers

@@ -80,9 +80,10 @@ step_openvino() {
 }
 
 step_tokenizers() {
-  local version source build=$var/build/tokenizers manifest
-  version=$(go list -m -f '{{.Version}}' "$tokenizers_module")
-  source=$(go mod download -json "$tokenizers_module@$version" | python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])')
+  local source build=$var/build/tokenizers manifest
+  go mod download "$tokenizers_module"
+  source=$(go list -m -f '{{.Dir}}' "$tokenizers_module")
+  [ -d "$source/crates" ] || { echo "$tokenizers_module: no sources in '$source'" >&2; return 1; }
   # The target folder is kept, so that an interrupted build goes on.
   mkdir -p "$build" "$var/lib"
   cp -R "$source/." "$build/" 2>/dev/null || { chmod -R u+w "$build" && cp -R "$source/." "$build/"; }
@@ -297,7 +298,7 @@ title() {
     onnxruntime) echo "ONNX Runtime library" ;;
     onnxruntime-gpu) echo "ONNX Runtime GPU libraries (255 MB)" ;;
     openvino) echo "OpenVINO for Intel processors (52 MB)" ;;
-    tokenizers) echo "tokenizers library (cargo build)" ;;
+    tokenizers) echo "tokenizers library (cargo, a minute or two)" ;;
     exporter) echo "exporter's Python environment" ;;
     model) echo "default model all-MiniLM-L6-v2" ;;
     testmodels) echo "small models for the tests" ;;
@@ -321,6 +322,17 @@ title() {
     redis) echo "redis-server for the tests" ;;
     commands) echo "curl, jq, zsh, fish, systemd for tests" ;;
     *) echo "unknown step '$1'; see scripts/setup/setup.sh" >&2; return 1 ;;
+  esac
+}
+
+# fetched_from STEP: the servers that it asks, and the setting that names others.
+fetched_from() {
+  case $1 in
+    modules | lint | gotestsum | helm | cyclonedx | compose) echo "the Go module proxy (GOPROXY)" ;;
+    tokenizers) echo "the Go module proxy (GOPROXY) and crates.io (source replacement in cargo's configuration)" ;;
+    npm) echo "npm's registry (npm_config_registry)" ;;
+    redis | commands | chromium) echo "Debian's mirrors (apt's sources)" ;;
+    *) echo "PyPI (PIP_INDEX_URL)" ;;
   esac
 }
 

@@ -50,6 +50,7 @@ need python3 'Debian and Ubuntu: apt-get install python3.'
 need curl 'Debian and Ubuntu: apt-get install curl.'
 for file in "$out" ${report:+"$report"}; do
   [ -d "$(dirname -- "$file")" ] || fail "there is no folder $(dirname -- "$file") for $(basename -- "$file")"
+  [ -w "$(dirname -- "$file")" ] || fail "$(dirname -- "$file") cannot be written to; --out and --report name other places"
 done
 if [ -n "$model" ]; then which=(-model "$model"); else which=(-all); fi
 command=("$program" -url "$url" "${which[@]}" -duration "$duration" ${key_file:+-key-file "$key_file"} "$@")

@@ -9,12 +9,17 @@ export KUBECONFORM_VERSION := v0.8.0
 export CYCLONEDX_VERSION := v1.10.0
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+ifneq ($(wildcard .git),)
+  ifeq ($(VERSION),unknown)
+    $(warning git cannot read this clone. If another user owns it, say: git config --global --add safe.directory $(CURDIR))
+  endif
+endif
 LDFLAGS := -X main.version=$(VERSION)
 timed = @scripts/timed.sh "$(1)"
 
 .PHONY: help
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Fetch and build what running needs (below var/; again: only what is missing)

@@ -10,7 +10,8 @@
 #   --no-ollama    without Ollama
 #   --no-compose   without TEI and vLLM
 #   --variant NAME gpu or cpu: which of the two is added to the stack in deploy/compose (default:
-#                  gpu where nvidia-smi finds one); the stack for the CPU has no vLLM
+#                  gpu where nvidia-smi finds one). On a CPU vLLM wants AVX-512: without it,
+#                  --services tei
 #   --compose-file FILE  instead of that stack; may be repeated
 #   --services NAME[,NAME]  the Compose services to start (default: tei and vllm, as far as there are)
 #   --keep-routing  do not tell the server where Ollama and the services are: routing.yaml does

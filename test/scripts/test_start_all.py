@@ -9,6 +9,7 @@ import time
 import urllib.request
 
 import pytest
+import yaml
 from conftest import ROOT, TIMEOUT_S, closed_port
 
 SCRIPT = "start-all.sh"
@@ -100,13 +101,15 @@ def test_the_server_is_told_where_its_upstreams_are(stage):
 
 def test_the_repositorys_stack_is_the_default_and_its_ports_are_published(stage):
     for variant in ("gpu", "cpu"):
-        stage.docker.set(services=["router", "tei"] + ["vllm"] * (variant == "gpu"))
+        files = [yaml.safe_load((ROOT / f"deploy/compose/docker-compose{part}.yml").read_text()) for part in ("", f".{variant}")]
+        stage.docker.set(services=sorted(set().union(*(file["services"] for file in files))))
         result = stage.run("--variant", variant, "--dry-run")
         assert result.returncode == 0, result.stderr
         for file in ("docker-compose.yml", f"docker-compose.{variant}.yml"):
             assert f"--file={ROOT}/deploy/compose/{file}" in result.stdout
-        assert f"--file={ROOT}/scripts/lib/ports-tei.yml" in result.stdout
-        assert ("ports-vllm.yml" in result.stdout) == (variant == "gpu")
+        for service in ("tei", "vllm"):
+            assert f"--file={ROOT}/scripts/lib/ports-{service}.yml" in result.stdout
+        assert "--wait-timeout 1800 tei vllm\n" in result.stdout
 
 
 def test_a_gpu_is_looked_for(stage):

@@ -270,6 +270,7 @@ def test_a_change_of_models_replaces_no_pod():
     ("router.service.externalTrafficPolicy=local", "/router/service/externalTrafficPolicy"),
     ("fetch.enabled=true", "/fetch/models"),
     ("fetch.models[0].name=a/b,fetch.models[0].folder=../etc", "/fetch/models/0/folder"),
+    ("fetch.models[0].name=a/b,fetch.models[0].revision=main", "/fetch/models/0/revision"),
     ("storage.readOnly=true", "storage.readOnly needs"),
     ("storage.readOnly=true,storage.existingClaim=x,fetch.enabled=true,fetch.models={a/b}", "storage.readOnly and fetch.enabled"),
     ("storage.enabled=true,storage.accessModes={ReadWriteOncePod}", "set rerank.maxSurge: 0"),

@@ -86,7 +86,7 @@ def test_each_model_is_fetched_as_said():
     every = ["--if-absent", "--variant", "fp32,fp16"]
     assert plain["name"] == "fetch-bge-m3" and plain["args"] == ["BAAI/bge-m3", "--out", "/models/bge-m3", *every]
     assert said["name"] == "fetch-reranker-2"
-    assert said["args"] == ["BAAI/bge-reranker-v2-m3", "--out", "/models/reranker-2", "--if-absent", "--revision", "0123abc", *every[1:], "--outputs", "tokens"]
+    assert said["args"] == ["BAAI/bge-reranker-v2-m3", "--out", "/models/reranker-2", "--if-absent", "--revision", "0123456789abcdef0123456789abcdef01234567", *every[1:], "--outputs", "tokens"]
     for container in (plain, said):
         assert {"name": "authorities", "mountPath": "/etc/authorities", "readOnly": True} in container["volumeMounts"]
         assert container["envFrom"] == [{"secretRef": {"name": "proxy"}}]

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 import yaml
-from conftest import CHART, EXAMPLES, ROOT, render
+from conftest import CHART, EXAMPLES, ROOT, pods, render
 from names import unknown
 
-from servers import QUADRATE, Server, first, http, ready
+from servers import MODEL, QUADRATE, Server, first, http, ready
 
 
 def mounted(text: str, folder) -> str:
@@ -129,6 +129,15 @@ def test_the_program_takes_every_examples_files(file, tmp_path):
         assert len(models) == len(re.findall(r"^  \S+ from ", done.stdout, re.MULTILINE)), done.stdout
         checked += 1
     assert checked
+
+
+def test_the_exporter_takes_what_the_init_container_says():
+    """With a model that is there, as nothing can be fetched."""
+    values = ["--set", f"fetch.enabled=true,fetch.models={{{MODEL}}},fetch.args={{--variant,fp32}}"]
+    [container] = pods(render(*values))["rerank"]["initContainers"]
+    args = [arg.replace("/models/all-MiniLM-L6-v2", str(ROOT / "var/models/all-MiniLM-L6-v2")) for arg in container["args"]]
+    done = subprocess.run([ROOT / "scripts/export_onnx.sh", *args], capture_output=True, text=True)
+    assert done.returncode == 0 and "is there (fp32), and is left as it is" in done.stdout, done.stdout + done.stderr
 
 
 def alerts() -> list[dict]:

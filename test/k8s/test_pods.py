@@ -81,6 +81,12 @@ def test_the_exporter_is_in_reranks_image_or_in_the_one_that_is_said(values, ima
     assert container["image"] == image and container["command"] == ["/usr/local/bin/quadrate-export"]
 
 
+def test_a_fetch_sees_no_gpu():
+    """By its image and the runtime class it would see all of the node, those of other pods too."""
+    [container] = pods(render("--set", "fetch.enabled=true,fetch.models={a/b},rerank.gpu.enabled=true,rerank.gpu.runtimeClassName=nvidia"))["rerank"]["initContainers"]
+    assert container["env"] == [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}] and "nvidia.com/gpu" not in str(container["resources"])
+
+
 def test_each_model_is_fetched_as_said():
     _, plain, said = pods(render("--values", EVERYTHING))["rerank"]["initContainers"]
     every = ["--if-absent", "--variant", "fp32,fp16"]

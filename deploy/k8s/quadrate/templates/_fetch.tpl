@@ -31,8 +31,13 @@
     {{- range concat $fetch.args (default list $model.args) }}
     - {{ . | quote }}
     {{- end }}
-  {{- if or $fetch.tokenSecret.name $fetch.env }}
+  {{- $gpu := $.Values.rerank.gpu.enabled }}
+  {{- if or $fetch.tokenSecret.name $fetch.env $gpu }}
   env:
+    {{- if $gpu }}
+    # The CUDA image asks for all GPUs of the node, and those of others are not to be seen here.
+    - {name: NVIDIA_VISIBLE_DEVICES, value: void}
+    {{- end }}
     {{- with $fetch.tokenSecret }}
     {{- if .name }}
     - name: HF_TOKEN

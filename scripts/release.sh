@@ -49,6 +49,7 @@ pack() {
 # parts FOLDER: what every archive has.
 parts() {
   install -D -m 0644 -t "$1" LICENSE README.md CHANGELOG.md
+  git ls-files -z docs | xargs -0 cp --parents -t "$1"
   install -D -m 0644 -t "$1/configs" configs/*.yaml
   install -D -m 0644 -t "$1/configs/examples" configs/examples/*.yaml
   install -D -m 0644 -t "$1/deploy/systemd" deploy/systemd/quadrate.service

@@ -47,6 +47,7 @@ def test_gateway(dist, where, tmp_path):
         assert program.startswith(MAGIC[system]) and struct.unpack_from(layout, program) == (processor,)
         assert where != "darwin-arm64" or SIGNATURE in program
     assert list((folder / "licences").rglob("LICENSE*")) and (folder / "licences/pages/LICENSES.txt").exists()
+    assert "quadrate-VERSION-linux-amd64.tar.gz" in (folder / "docs/releases.md").read_text()
     for name in ("bash-completion/completions/quadrate", "zsh/site-functions/_quadrate", "fish/vendor_completions.d/quadrate.fish"):
         assert "quadrate" in (folder / "share" / name).read_text()
     if where == f"linux-{HERE}":

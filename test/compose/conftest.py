@@ -32,10 +32,10 @@ class Stack:
 
     def __init__(self, name: str, *files, **env: str):
         self._files = files
-        self._env = {"QUADRATE_IMAGE": "quadrate-test:cpu", "ROUTER_PORT": "0", "RERANK_PORT": "0", "COMPOSE_PROJECT_NAME": name, **env}
+        self.env = {"QUADRATE_IMAGE": "quadrate-test:cpu", "ROUTER_PORT": "0", "RERANK_PORT": "0", "COMPOSE_PROJECT_NAME": name, **env}
 
     def __call__(self, *args, **more) -> subprocess.CompletedProcess:
-        return compose(*args, files=self._files, env=self._env, **more)
+        return compose(*args, files=self._files, env=self.env, **more)
 
     def up(self, *services: str) -> None:
         self("up", "--detach", "--no-build", "--pull", "never", "--wait", "--wait-timeout", "180", *services)

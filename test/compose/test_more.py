@@ -1,16 +1,23 @@
-"""Redis and Prometheus beside the base stack, as their files start them; they are Debian's, in images made here."""
+"""Redis and Prometheus beside the base stack, as their files start them; they are Debian's, in images made here.
+rerank exports a model before it serves, from a stand-in of the hub."""
 
 import subprocess
+import sys
 import time
 
 import pytest
-from conftest import BASE, FOLDER, HERE, Stack, ask
+from conftest import BASE, FOLDER, HERE, ROOT, Stack, ask
+
+sys.path.insert(0, str(ROOT / "test/image"))
+from hub import Hub  # noqa: E402
+
+RERANKER = "BAAI/bge-reranker-v2-m3"
 
 STACK = Stack(
     "quadrate-test-more",
     BASE, *(FOLDER / f"docker-compose.{name}.yml" for name in ("redis", "observability")), HERE / "limits.yml",
     REDIS_IMAGE="quadrate-played:redis", PROMETHEUS_IMAGE="quadrate-played:prometheus", PROMETHEUS_PORT="0",
-    GRAFANA_PASSWORD="secret", LIMITS=str(HERE / "limits"),
+    GRAFANA_PASSWORD="secret", LIMITS=str(HERE / "limits"), RERANK_FETCH=RERANKER,
 )
 QUESTION = {"model": "default", "query": "q", "documents": ["d"]}
 
@@ -18,15 +25,24 @@ QUESTION = {"model": "default", "query": "q", "documents": ["d"]}
 @pytest.fixture(scope="module", autouse=True)
 def up():
     STACK.down()
+    host = subprocess.run(["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"], capture_output=True, text=True, check=True, timeout=60)
+    hub = Hub(host.stdout.strip(), {RERANKER: ROOT / "testdata/models/xlmr-rerank"})
+    STACK.env["HF_ENDPOINT"] = hub.address
     STACK.up("router", "rerank", "redis", "prometheus")
     yield
     STACK.down()
+    hub.close()
 
 
 def inside(service: str, *command: str) -> str:
     done = subprocess.run(["docker", "exec", STACK.container(service)["Id"], *command], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return done.stdout.removesuffix("\n")
+
+
+def test_the_model_that_was_to_be_fetched_is_served():
+    status, answer = ask(STACK.url("rerank") + "/v1/rerank", QUESTION | {"model": RERANKER})
+    assert status == 200 and answer["model"] == RERANKER, answer
 
 
 def test_limits_are_counted_in_redis_and_outlive_the_router():
@@ -57,7 +73,7 @@ def test_it_runs_without_rights(service, user):
 
 
 def test_redis_writes_nothing_and_holds_no_more_than_it_may():
-    told = inside("redis", "redis-cli", "config", "get", "*").splitlines()
+    told = inside("redis", "redis-cli", "config", "get", "*").split("\n")  # the last may be empty
     settings = dict(zip(told[::2], told[1::2], strict=True))
     assert settings["save"] == "" and settings["appendonly"] == "no"
     assert settings["maxmemory"] == str(256 << 20) and settings["maxmemory-policy"] == "volatile-ttl"

@@ -24,7 +24,7 @@ PATIENCE_MS = 400_000
 
 
 def written(page: Page) -> list[str]:
-    return page.get_by_label("Texts, one a line").input_value().splitlines()
+    return page.get_by_label("Texts, one per line").input_value().splitlines()
 
 
 def run(page: Page, timeout: float | None = None) -> None:
@@ -137,7 +137,7 @@ def test_nearest(page, server):
 @pytest.mark.parametrize("kind", ["CSV", "JSON", "NPY"])
 def test_exports(page, server, tmp_path, kind):
     texts = [*HOSTILE[:6], "a, \"b\""]
-    page.get_by_label("Texts, one a line").fill("\n".join(texts))
+    page.get_by_label("Texts, one per line").fill("\n".join(texts))
     run(page)
     want = embedded(server.url, texts)[0]
     with page.expect_download() as saved:
@@ -168,7 +168,7 @@ def test_exports(page, server, tmp_path, kind):
 ])
 def test_files(page, server, name, body, texts):
     page.get_by_label("From a file").set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": body.encode()})
-    expect(page.get_by_label("Texts, one a line")).to_have_value("\n".join(texts))
+    expect(page.get_by_label("Texts, one per line")).to_have_value("\n".join(texts))
     run(page)
     assert number(facts(page.get_by_role("region", name="Result"))["Texts"]) == len(texts)
 
@@ -228,7 +228,7 @@ def test_cancel(page, visitor):
 
 
 def test_hostile_texts(page):
-    page.get_by_label("Texts, one a line").fill("\n".join(HOSTILE))
+    page.get_by_label("Texts, one per line").fill("\n".join(HOSTILE))
     run(page)
     part = page.get_by_role("region", name="Nearest texts")
     shown = {row["Text"] for row in table(part)}
@@ -252,7 +252,7 @@ def test_fewer_dimensions(page, server):
 def test_text_that_is_too_long_for_the_server(page, visitor):
     """The server refuses, and its words are shown."""
     visitor.expects("console error: Failed to load resource: .* 413")
-    page.get_by_label("Texts, one a line").fill("word " * 1_000_000)
+    page.get_by_label("Texts, one per line").fill("word " * 1_000_000)
     with page.expect_response(lambda r: r.status == 413, timeout=60_000) as refused:
         page.get_by_role("button", name="Embed", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text(refused.value.json()["error"]["message"])

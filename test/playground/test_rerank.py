@@ -69,8 +69,8 @@ def test_two_rerankers(page, visitor, server):
         assert [d.text for d in ranked(page, model)] == [documents[r["index"]] for r in want]
     a, b = ([{r["index"]: r["relevance_score"] for r in lists[m]}[i] for i in range(len(documents))] for m in lists)
     shown = facts(page.get_by_role("region", name="Results"))
-    assert number(shown["Spearman's ρ"]) == pytest.approx(spearmanr(a, b).statistic, abs=0.00051)
-    assert number(shown["Kendall's τ-b"]) == pytest.approx(kendalltau(a, b).statistic, abs=0.00051)
+    assert number(shown["Spearman’s ρ"]) == pytest.approx(spearmanr(a, b).statistic, abs=0.00051)
+    assert number(shown["Kendall’s τ-b"]) == pytest.approx(kendalltau(a, b).statistic, abs=0.00051)
     visitor.picture("rerank-two")
 
 

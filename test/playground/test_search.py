@@ -18,7 +18,7 @@ def page(visitor):
 
 
 def written(page: Page) -> tuple[str, list[str]]:
-    return page.get_by_label("Query", exact=True).input_value(), page.get_by_label("Documents, one a line").input_value().splitlines()
+    return page.get_by_label("Query", exact=True).input_value(), page.get_by_label("Documents, one per line").input_value().splitlines()
 
 
 def run(page: Page) -> None:
@@ -72,7 +72,7 @@ def test_thousands_of_documents(page, server):
 
 
 def test_hostile_texts(page):
-    page.get_by_label("Documents, one a line").fill("\n".join(HOSTILE))
+    page.get_by_label("Documents, one per line").fill("\n".join(HOSTILE))
     page.get_by_label("Query", exact=True).fill(HOSTILE[0])
     run(page)
     assert set(HOSTILE[:6]) <= {d.text for d in ranking(page, "Reranked")}

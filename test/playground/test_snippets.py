@@ -52,7 +52,7 @@ def test_embed(visitor, server, tmp_path, language):
     page = visitor.open("embed")
     expect(page.get_by_label("Model", exact=True)).to_have_value(MODEL)
     texts = ["naïve 한국어 'quoted' \"twice\" \\ `ticks` $HOME ${x} %d 🙂", "JSON", "EOF"]
-    page.get_by_label("Texts, one a line").fill("\n".join(texts))
+    page.get_by_label("Texts, one per line").fill("\n".join(texts))
     printed = run(language, copied(page, "Embed", language), tmp_path)
     vectors, _ = embedded(server.url, texts)
     if language == "curl":

@@ -70,7 +70,7 @@ describe("a heat map", () => {
 
   it("tells in words what it shows", async () => {
     await draw(map());
-    const words = "3 texts; the similarities of different texts lie between -0.200 and 0.900";
+    const words = "3 texts; the similarities of different texts lie between −0.200 and 0.900";
     expect(screen.getByRole("img", { name: `Similarity: ${words}` })).toBeTruthy();
     expect([...document.querySelectorAll("small")].map((small) => small.textContent)).toEqual([
       words,
@@ -97,9 +97,9 @@ describe("a heat map", () => {
     const rows = screen.getAllByRole("row", { hidden: true }).map((row) => [...row.children].map((cell) => cell.textContent));
     expect(rows).toEqual([
       ["Text", "1", "2", "3"],
-      ["1  first", "1.000", "0.500", "-0.200"],
+      ["1  first", "1.000", "0.500", "−0.200"],
       ["2  {b|second}", "0.500", "1.000", "0.900"],
-      ["3  세 번째", "-0.200", "0.900", "1.000"],
+      ["3  세 번째", "−0.200", "0.900", "1.000"],
     ]);
   });
 
@@ -216,8 +216,9 @@ describe("a scatter chart", () => {
     await draw(
       <Scatter title="Plane" points={points} labels={labels} groups={[1, 0, 1]} groupNames={["no", "yes"]} chosen={1} onPick={picked} />,
     );
-    const { series, tooltip, legend } = option();
+    const { series, tooltip, legend, xAxis } = option();
     expect(legend.data).toEqual(["no", "yes"]);
+    expect(xAxis.axisLabel.formatter(-0.5)).toBe("−0.5");
     expect(series.map((s: Option) => s.data.map((d: Option) => d.value ?? d))).toEqual([
       [[2, 3]],
       [

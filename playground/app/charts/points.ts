@@ -1,4 +1,5 @@
 // What ECharts is told to draw of points in a plane.
+import { number } from "../i18n/language";
 import type { Colours } from "./colours";
 import { animation, font, tooltip } from "./style";
 import { plain, short, wrap } from "./text";
@@ -64,7 +65,7 @@ const axis = (name: string, c: Colours) => ({
   name,
   nameLocation: "middle",
   nameTextStyle: ink(c),
-  axisLabel: { ...ink(c), hideOverlap: true },
+  axisLabel: { ...ink(c), hideOverlap: true, formatter: (n: number) => number(n, 12) },
   axisLine: { show: true, lineStyle: { color: c.line } },
   splitLine: { lineStyle: { color: c.line } },
 });

@@ -39,6 +39,11 @@ it("writes numbers as the language does", () => {
   expect(number(12345.678, 1).replace(/\s/g, " ")).toBe("12 345,7");
 });
 
+it.each(["en", "ko", "ru"] as const)("writes a minus, and no hyphen, in %s", (tongue) => {
+  language.value = tongue;
+  expect([number(-3), fixed(-0.5, 1)].map((text) => text.charAt(0))).toEqual(["−", "−"]);
+});
+
 describe("plural", () => {
   const forms = { one: "текст", few: "текста", many: "текстов", other: "текста" };
   it.each([

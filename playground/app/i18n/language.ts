@@ -33,12 +33,14 @@ export function messages<T extends object>(en: T, ko: NoInfer<Like<T>>, ru: NoIn
   return computed(() => all[language.value]);
 }
 
+/** As the language writes it, but with a minus, where it has a hyphen. */
+const written = (n: number, digits: Intl.NumberFormatOptions) => new Intl.NumberFormat(language.value, digits).format(n).replace("-", "−");
+
 /** A number as the language writes it, with up to so many digits after the point. */
-export const number = (n: number, digits = 0) => new Intl.NumberFormat(language.value, { maximumFractionDigits: digits }).format(n);
+export const number = (n: number, digits = 0) => written(n, { maximumFractionDigits: digits });
 
 /** A number with exactly so many digits after the point. */
-export const fixed = (n: number, digits: number) =>
-  new Intl.NumberFormat(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(n);
+export const fixed = (n: number, digits: number) => written(n, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 export const milliseconds = (n: number) => `${number(n, n < 10 ? 2 : n < 100 ? 1 : 0)} ms`;
 

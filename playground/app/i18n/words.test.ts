@@ -47,6 +47,7 @@ describe.each(Object.keys(modules))("%s", (file) => {
       for (const n of [1, 2, 5]) {
         const text = said(message, n);
         expect(text.trim(), `${name}(${n})`).not.toBe("");
+        expect(text, `${name}(${n}): an apostrophe is ’`).not.toMatch(/\p{L}'/u);
         if (typeof message === "function") expect(text, `${name}(${n})`).not.toMatch(/undefined|NaN|\[object|\bnull\b/);
       }
     }

@@ -28,7 +28,7 @@ export const words = messages(
     perText: "Per text",
     costsTable: "Times, tokens and vectors",
     costsHint:
-      "Latency is what this browser measured for all texts, with one model after another and one request at a time; results that the server keeps are not used. Tokenization, queue and inference are the server's own times of the slowest request.",
+      "Latency is what this browser measured for all texts, with one model after another and one request at a time; results that the server keeps are not used. Tokenization, queue and inference are the server’s own times of the slowest request.",
     agreement: "Agreement",
     agreementTable: "Rank correlation over all pairs of texts",
     agreementHint:

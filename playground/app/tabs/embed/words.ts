@@ -3,7 +3,7 @@ import { messages, number, plural } from "../../i18n/language";
 export const words = messages(
   {
     intro: "Turns texts into vectors with one model, and shows how near the texts are to each other.",
-    texts: "Texts, one a line",
+    texts: "Texts, one per line",
     examples: `My parcel has not arrived yet.
 Where is my order?
 The delivery is two days late.
@@ -54,7 +54,7 @@ The jacket is too small. Can I exchange it?`,
     matches: (n: number) => plural(n, { one: "text found", other: "texts found" }),
     computing: "Computing…",
     save: "Save vectors",
-    saveHint: "CSV: a text a line with its numbers. JSON: with the model's name. NPY: float32, for numpy.load.",
+    saveHint: "CSV: one text per line with its numbers. JSON: with the model’s name. NPY: float32, for numpy.load.",
   },
   {
     intro: "모델 하나로 텍스트를 벡터로 변환하고, 텍스트끼리 얼마나 가까운지 보여 줍니다.",

@@ -71,7 +71,7 @@ export const words = messages(
     answerTime: "Latency",
     probed: "Last probe",
     never: "never",
-    addresses: "Each upstream's addresses",
+    addresses: "Each upstream’s addresses",
     nobody: "no address",
   },
   {

@@ -67,8 +67,8 @@ test("sends top_n and the raw scores switch, and shows negative logits with thei
   await run();
   const found = await entries("model/a");
   expect(bodies[0]).toMatchObject({ documents: ["one", "two", "three"], top_n: 2, raw_scores: true });
-  expect(found).toEqual([expect.stringMatching(/^1two.*-1\.2500$/), expect.stringMatching(/^2three.*-4\.0000$/)]);
-  expect(screen.getByText("The bars reach from -4 to 0.")).toBeTruthy();
+  expect(found).toEqual([expect.stringMatching(/^1two.*−1\.2500$/), expect.stringMatching(/^2three.*−4\.0000$/)]);
+  expect(screen.getByText("The bars reach from −4 to 0.")).toBeTruthy();
   expect(screen.getByText("logit (unbounded, may be negative)")).toBeTruthy();
   expect(screen.getByText("2 of 3 documents returned, best first")).toBeTruthy();
 });
@@ -84,8 +84,8 @@ test("two rerankers stand side by side with their correlation over all documents
   expect(bodies.map((b) => b.model)).toEqual(["model/a", "model/b"]);
   // Ranks 1 2 3 against 3 1 2.
   const agreement = screen.getByText("Agreement of the two rerankers").parentElement as HTMLElement;
-  expect(agreement.textContent).toContain("-0.500");
-  expect(agreement.textContent).toContain("-0.333");
+  expect(agreement.textContent).toContain("−0.500");
+  expect(agreement.textContent).toContain("−0.333");
   expect(agreement.textContent).toContain("over all documents");
 });
 
@@ -100,7 +100,7 @@ test("with top_n the correlation is over the documents in both lists, and the pa
   expect((await entries("model/a"))[0]).toContain("Reranker B: not returned");
   const agreement = screen.getByText("Agreement of the two rerankers").parentElement as HTMLElement;
   expect(agreement.textContent).toContain("2 of 3");
-  expect(agreement.textContent).toContain("-1.000");
+  expect(agreement.textContent).toContain("−1.000");
   expect(agreement.textContent).toContain("documents that both rerankers returned");
   expect(agreement.textContent).toContain("With so few documents");
 });

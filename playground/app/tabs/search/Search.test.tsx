@@ -57,7 +57,7 @@ test("shows both orders, what moved and by how much", async () => {
   ]);
   const told = screen.getAllByRole("status").map((status) => status.textContent);
   expect(told).toContain("2 of 3 documents moved. Document 1 is first now; it was number 3.");
-  expect(screen.getByText("Rank correlation (Spearman)").nextSibling?.textContent).toBe("-1.000");
+  expect(screen.getByText("Rank correlation (Spearman)").nextSibling?.textContent).toBe("−1.000");
 });
 
 test("shows the latency of each step, and which vectors were kept", async () => {
@@ -67,8 +67,8 @@ test("shows the latency of each step, and which vectors were kept", async () => 
       .getAllByRole("rowheader")
       .map((th) => th.parentElement?.textContent);
   expect(steps()).toEqual([
-    expect.stringMatching(/^Embed the documents3 documents in 1 request, 1 cut to the model's length[\d.]+ ms5 ms6$/),
-    expect.stringMatching(/^Embed the query1 query, 1 cut to the model's length[\d.]+ ms5 ms2$/),
+    expect.stringMatching(/^Embed the documents3 documents in 1 request, 1 cut to the model’s length[\d.]+ ms5 ms6$/),
+    expect.stringMatching(/^Embed the query1 query, 1 cut to the model’s length[\d.]+ ms5 ms2$/),
     expect.stringMatching(/^Find the nearest \(in the browser\)the nearest 3 of 3[\d.]+ ms$/),
     expect.stringMatching(/^Rerank3 documents[\d.]+ ms9$/),
     expect.stringMatching(/^Total[\d.,]+ ms$/),

@@ -2,7 +2,7 @@ import { fixed, messages, number, plural } from "../../i18n/language";
 
 export const words = messages(
   {
-    documents: "Documents, one a line",
+    documents: "Documents, one per line",
     query: "Query",
     embedder: "Embedding model",
     reranker: "Reranker",
@@ -12,7 +12,7 @@ export const words = messages(
     tooMany: (n: number, max: number) => `${number(n)} documents are more than this page keeps, ${number(max)}.`,
     incomplete: (given: number, ranked: number) =>
       `The reranker was given ${number(given)} documents and its answer ranks ${number(ranked)} of them.`,
-    alike: "Both steps use this model's cosine similarity, so reranking cannot change the order. Choose another reranker.",
+    alike: "Both steps use this model’s cosine similarity, so reranking cannot change the order. Choose another reranker.",
     retrieved: "Retrieved",
     reranked: "Reranked",
     scores: (kind: string) => `Scores: ${kind}`,
@@ -56,10 +56,10 @@ export const words = messages(
     batches: (n: number, requests: number) =>
       `${plural(n, { one: "document", other: "documents" })} in ${plural(requests, { one: "request", other: "requests" })}`,
     one: "1 query",
-    cut: (n: number) => `, ${number(n)} cut to the model's length`,
+    cut: (n: number) => `, ${number(n)} cut to the model’s length`,
     measured: "Measured by this page and by the server",
     timingHint:
-      "Tokenization, queue and inference are the server's own measurements; where a step took several requests, those of the slowest one.",
+      "Tokenization, queue and inference are the server’s own measurements; where a step took several requests, those of the slowest one.",
     intro:
       "Finds the documents nearest to a query by their embeddings, has a reranker order the best of them anew, and shows what that changed.",
     exampleQuery: "I was charged twice, how do I get my money back?",

@@ -233,6 +233,15 @@ func intHeader(h http.Header, name string) int {
 	return n
 }
 
+// milliseconds is 0 for what is no time that a server may have taken: negative, no number, or more
+// than a duration can hold.
+func milliseconds(ms float64) time.Duration {
+	if ms >= 0 && ms < math.MaxInt64/1e6 {
+		return time.Duration(ms * float64(time.Millisecond))
+	}
+	return 0
+}
+
 // serverTiming reads our own header: "tokenize;dur=1.5, queue;dur=20, run;dur=3000", in
 // milliseconds.
 func serverTiming(h http.Header) models.Timing {
@@ -241,10 +250,10 @@ func serverTiming(h http.Header) models.Timing {
 		name, rest, _ := strings.Cut(strings.TrimSpace(metric), ";")
 		text, _ := strings.CutPrefix(strings.TrimSpace(rest), "dur=")
 		ms, err := strconv.ParseFloat(text, 64)
-		if err != nil || ms < 0 || ms > math.MaxInt64/1e6 {
+		if err != nil {
 			continue
 		}
-		d := time.Duration(ms * float64(time.Millisecond))
+		d := milliseconds(ms)
 		switch name {
 		case "tokenize":
 			t.Tokenize = d

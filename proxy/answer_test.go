@@ -63,6 +63,18 @@ func TestVectorsAreReadInEveryDialect(t *testing.T) {
 	}
 }
 
+func TestTimesThatCannotBeAreNone(t *testing.T) {
+	for _, text := range []string{"NaN", "-1", "Inf", "1e300", "9223372036854775807", "x", ""} {
+		got, err := embedAnswer(t, TypeQuadrate, models.EmbedRequest{}, `{"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1]}]}`,
+			"Server-Timing", "tokenize;dur="+text+", queue;dur="+text+", run;dur=2")
+		require.NoError(t, err)
+		require.Equal(t, models.Timing{Run: 2 * time.Millisecond}, got.Timing, text)
+		got, err = embedAnswer(t, TypeTEI, models.EmbedRequest{}, `[[1],[1]]`, "x-queue-time", text, "x-inference-time", "2")
+		require.NoError(t, err)
+		require.Equal(t, models.Timing{Run: 2 * time.Millisecond}, got.Timing, text)
+	}
+}
+
 func TestVectorsPassAsTextWhereTheFormIsTheSame(t *testing.T) {
 	numbers := `{"data":[{"index":1,"embedding":[0, 1.0]},{"index":0,"embedding":[0.6,-8e-1]}]}`
 	escaped := strings.ReplaceAll(`{"data":[{"index":0,"embedding":"`+base64Of(0.6, -0.8)+`"},{"index":1,"embedding":"`+base64Of(0, 1)+`"}]}`, "A", `\u0041`)

@@ -102,7 +102,7 @@ func (o *object) truncation(how models.Truncate) {
 
 // teiUsage is what TEI tells in headers: its times are whole milliseconds.
 func teiUsage(h http.Header) (models.Usage, models.Timing) {
-	ms := func(name string) time.Duration { return time.Duration(intHeader(h, name)) * time.Millisecond }
+	ms := func(name string) time.Duration { return milliseconds(float64(intHeader(h, name))) }
 	return models.Usage{PromptTokens: intHeader(h, "X-Compute-Tokens")},
 		models.Timing{Tokenize: ms("X-Tokenization-Time"), Queue: ms("X-Queue-Time"), Run: ms("X-Inference-Time")}
 }

@@ -41,9 +41,6 @@ func NewServer(t testing.TB, kind Kind, options Options) *Server {
 // NewTEI starts a text-embeddings-inference 1.9.
 func NewTEI(t testing.TB, options Options) *Server { t.Helper(); return NewServer(t, TEI, options) }
 
-// NewTEI18 starts a text-embeddings-inference before 1.9.
-func NewTEI18(t testing.TB, options Options) *Server { t.Helper(); return NewServer(t, TEI18, options) }
-
 // NewVLLM starts a vLLM pooling server.
 func NewVLLM(t testing.TB, options Options) *Server { t.Helper(); return NewServer(t, VLLM, options) }
 
@@ -64,15 +61,6 @@ func NewOpenAI(t testing.TB, options Options) *Server {
 	t.Helper()
 	return NewServer(t, OpenAI, options)
 }
-
-// NewCohere starts what has Cohere's API.
-func NewCohere(t testing.TB, options Options) *Server {
-	t.Helper()
-	return NewServer(t, Cohere, options)
-}
-
-// NewJina starts what has Jina's API.
-func NewJina(t testing.TB, options Options) *Server { t.Helper(); return NewServer(t, Jina, options) }
 
 // Listen starts a fake on an address; Stop ends it.
 func Listen(address string, kind Kind, options Options) (*Server, error) {

@@ -54,7 +54,7 @@ def test_gateway(dist, where, tmp_path):
         told = json.loads(subprocess.run([folder / "bin/quadrate", "version", "-json"], check=True, capture_output=True, text=True).stdout)
         assert told["version"] == VERSION and told["engine_problem"]
         checked = subprocess.run([folder / "bin/quadrate", "-check"], cwd=folder, env=environment(OLLAMA_MODELS="bge-m3"), capture_output=True, text=True)
-        assert checked.returncode == 0 and " 0 local models, 1 upstreams" in checked.stdout, checked.stdout + checked.stderr
+        assert checked.returncode == 0 and " 0 local models, 1 upstream" in checked.stdout, checked.stdout + checked.stderr
         assert "not a dynamic executable" in subprocess.run(["ldd", folder / "bin/quadrate"], capture_output=True, text=True).stderr
 
 

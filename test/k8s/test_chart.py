@@ -264,6 +264,9 @@ def test_a_change_of_models_replaces_no_pod():
     ("router.hpa.enabled=true,router.hpa.minReplicas=11", "router.hpa.minReplicas is more than maxReplicas"),
     ("rerank.pdb.maxUnavailable=0", "/rerank/pdb/maxUnavailable"),  # no node could be drained
     ("router.image.tga=1", "tga"),
+    ("rerank.tls=null", "at '/rerank': missing property 'tls'"),  # Helm drops what is null
+    ("rerank.models=null", "at '/rerank': missing property 'models'"),
+    ("storage=null", "missing property 'storage'"),
     ("router.volumeMounts[0].name=x", "/router/volumeMounts/0"),
     ("rerank.sidecars[0].name=x", "/rerank/sidecars/0"),
     ("rerank.topologySpreadConstraints[0].topologyKey=x", "/rerank/topologySpreadConstraints/0"),
@@ -302,3 +305,12 @@ def test_manifests_are_what_the_chart_renders(file):
     """deploy/k8s/manifests are for those without Helm; scripts/k8s/render.sh makes them."""
     plain = ROOT / "deploy/k8s/manifests" / file.name
     assert plain.read_text(encoding="utf-8").split("\n", 3)[3] == template("--values", file).stdout
+
+
+@pytest.mark.parametrize("path", ["rerank.image", "router.affinity", "rerank.tolerations", "router.upstreams", "router.models", "rerank.env", "rerank.volumes", "networkPolicy.metricsFrom", "networkPolicy.from",
+                                  "fetch.image", "fetch.args", "commonAnnotations", "serviceAccount.annotations", "router.podAnnotations", "rerank.podLabels", "rerank.topologySpreadConstraints",
+                                  "rerank.gpu.tolerations", "podSecurityContext.runAsUser", "rerank.resources.limits.memory", "prometheusRule.exclude", "extraObjects", "serviceMonitor.tlsConfig"])
+def test_a_default_may_be_taken_away(path):
+    """By null, as Helm has it; of what is a list or a map of the user's."""
+    done = template(*FULL, "--set", f"{path}=null", check=False)
+    assert done.returncode == 0, done.stderr

@@ -31,8 +31,8 @@ which quadrate.check refuses; the rest is a default that config may say otherwis
 
 {{/* routing.yaml of the router: the local models of rerank, then what its values add. */}}
 {{- define "quadrate.routing" -}}
-{{- $upstreams := .Values.router.upstreams }}
-{{- $models := .Values.router.models }}
+{{- $upstreams := default list .Values.router.upstreams }}
+{{- $models := default list .Values.router.models }}
 {{- if .Values.rerank.enabled }}
 {{- $upstreams = prepend $upstreams (include "quadrate.rerankUpstream" . | fromYaml) }}
 {{- $local := list }}

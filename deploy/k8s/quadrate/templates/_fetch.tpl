@@ -28,7 +28,7 @@
     - --revision
     - {{ . | quote }}
     {{- end }}
-    {{- range concat $fetch.args (default list $model.args) }}
+    {{- range concat (default list $fetch.args) (default list $model.args) }}
     - {{ . | quote }}
     {{- end }}
   {{- $gpu := $.Values.rerank.gpu.enabled }}

@@ -44,7 +44,7 @@ labels:
   {{- toYaml . | nindent 2 }}
   {{- end }}
   {{- end }}
-{{- with merge (dict) (default (dict) (index . 2)) $.Values.commonAnnotations }}
+{{- with merge (dict) (default (dict) (index . 2)) (default (dict) $.Values.commonAnnotations) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

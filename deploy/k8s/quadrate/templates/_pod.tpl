@@ -4,9 +4,9 @@
 {{- $gpu := and (eq $component "rerank") $w.gpu.enabled -}}
 metadata:
   labels:
-    {{- merge (include "quadrate.labels" (list $ $component) | fromYaml) $w.podLabels | toYaml | nindent 4 }}
+    {{- merge (include "quadrate.labels" (list $ $component) | fromYaml) (default (dict) $w.podLabels) | toYaml | nindent 4 }}
   annotations:
-    {{- merge (dict) $w.podAnnotations (include "quadrate.podAnnotations" . | fromYaml) | toYaml | nindent 4 }}
+    {{- merge (dict) (default (dict) $w.podAnnotations) (include "quadrate.podAnnotations" . | fromYaml) | toYaml | nindent 4 }}
 spec:
   serviceAccountName: {{ include "quadrate.serviceAccount" $ }}
   automountServiceAccountToken: false
@@ -41,7 +41,7 @@ spec:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- $tolerations := $w.tolerations }}
-  {{- if $gpu }}{{ $tolerations = concat $tolerations $w.gpu.tolerations }}{{ end }}
+  {{- if $gpu }}{{ $tolerations = concat (default list $tolerations) (default list $w.gpu.tolerations) }}{{ end }}
   {{- with $tolerations }}
   tolerations:
     {{- toYaml . | nindent 4 }}

@@ -111,3 +111,16 @@ initContainers:
   {{- end }}
 {{- end }}
 {{- end }}
+
+{{/*
+An autoscaler owns the replicas. To leave them out in a release that had them would set them to 1,
+Kubernetes' default, until it has looked: so as many are said as there are, where Helm can see that.
+*/}}
+{{- define "quadrate.replicas" -}}
+{{- $ := index . 0 -}}{{- $w := index . 2 -}}
+{{- if or $w.hpa.enabled $w.keda.enabled }}
+{{- dig "spec" "replicas" "" (lookup "apps/v1" "Deployment" $.Release.Namespace (include "quadrate.name" .)) -}}
+{{- else }}
+{{- $w.replicas -}}
+{{- end }}
+{{- end }}

@@ -156,10 +156,14 @@ def test_alerts_name_metrics_that_there_are():
 def test_the_rule_is_the_file():
     rule = render("--set", "prometheusRule.enabled=true,prometheusRule.runbook=https://wiki.example/runbook")["PrometheusRule", "quadrate"]
     told = alerts()
-    for one in told:
-        one["expr"] = one["expr"].replace('job=~".*quadrate.*"', 'namespace="quadrate", job=~"quadrate-(router|rerank)"')
-    assert sum("namespace=" in one["expr"] for one in told) == 2
     rules = rule["spec"]["groups"][0]["rules"]
+    for one, mine in zip(told, rules, strict=True):
+        metrics = re.findall(r"\b(?:quadrate_[a-z_]+|up)\b", one["expr"])
+        here = re.findall(r'\b(?:quadrate_[a-z_]+|up)\{namespace="quadrate"', mine["expr"])
+        assert metrics and len(here) == len(metrics), mine["expr"]  # each metric is this release's
+        plain = re.sub(r'\{namespace="quadrate"\}', "", mine["expr"]).replace('namespace="quadrate", ', "")
+        assert plain == one["expr"].replace('job=~".*quadrate.*"', 'job=~"quadrate-(router|rerank)"')
+        one["expr"] = mine["expr"]
     for mine in rules:
         assert mine["annotations"].pop("runbook_url") == "https://wiki.example/runbook#" + mine["alert"].lower()
     assert rules == told

@@ -66,7 +66,7 @@ done
 program=$(realpath -m -- "${START_ALL_PROGRAM:-$root/bin/quadrate}")
 state=$(realpath -m -- "${START_ALL_STATE:-$root/var/start-all}")
 ollama=${OLLAMA_BASE_URL:-http://localhost:11434}
-begun=() server='' born='' ours=no finished=no
+begun=() bringing='' server='' born='' ours=no finished=no
 cd "$root"
 
 # lock: one start or stop at a time. Of a dry run nothing is written.
@@ -116,6 +116,7 @@ reach() {
 undo() {
   [ "$finished" = no ] || return 0
   finished=yes
+  end_bringing
   if [ "$ours" = yes ] && alive "$server" "$born"; then stop_server; fi
   if [ "${#begun[@]}" -gt 0 ] && [ "$dry_run" = no ]; then stop_services "${begun[@]}" || note "${begun[*]} could not be stopped"; fi
 }
@@ -124,6 +125,7 @@ start() {
   local service
   lock
   need curl 'Debian and Ubuntu: apt-get install curl.'
+  need setsid 'Debian and Ubuntu: apt-get install util-linux.'
   [ -x "$program" ] || fail "there is no $program: make build"
   if [ "$with_compose" = yes ]; then
     choose_files
@@ -143,7 +145,6 @@ start() {
   if find_server; then
     say "server: runs already (process $server)"
   else
-    need setsid 'Debian and Ubuntu: apt-get install util-linux.'
     ours=yes
     start_server
   fi

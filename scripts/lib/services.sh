@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # Docker Compose's services beside the server. Sourced by start-all.sh, which sets here, root,
-# files, variant, services, state and timeout.
+# files, variant, services, bringing, state and timeout; fields is of server.sh.
 
 # A service that is named is used whatever profile it is in.
 compose() { docker compose "${files[@]/#/--file=}" --profile '*' "$@"; }
@@ -84,8 +84,35 @@ start_services() {
     mapfile -t old < <(written services)
     remember ${old[@]+"${old[@]}"} "${begun[@]}"
   fi
-  change up --detach --wait --wait-timeout "$timeout" "${begun[@]}" ||
+  bring_up "${begun[@]}" ||
     give_up "did not come up; Compose says above whether they ended, were not healthy within $timeout s, or could not be started$(port_hint)" "${begun[@]}"
+}
+
+# bring_up SERVICE...: until they are healthy. Beside this shell, which heeds no signal while it waits for a
+# command in front, and in a session of its own, so that end_bringing reaches Compose whoever called it.
+bring_up() {
+  local status=0 up=(up --detach --wait --wait-timeout "$timeout" "$@")
+  if [ "$dry_run" = yes ]; then change "${up[@]}"; return; fi
+  bringing=now
+  setsid docker compose "${files[@]/#/--file=}" --profile '*' "${up[@]}" 9>&- &
+  bringing=$!
+  wait "$bringing" || status=$?
+  bringing=''
+  return "$status"
+}
+
+# end_bringing ends a bring_up that a signal has cut short.
+end_bringing() {
+  local deadline=$((SECONDS + 30)) now
+  if [ "$bringing" = now ]; then bringing=${!:-}; fi
+  [ -n "$bringing" ] || return 0
+  # It may be on its way to its session.
+  kill -TERM -- "-$bringing" 2>/dev/null || kill -TERM "$bringing" 2>/dev/null || true
+  while now=$(fields "$bringing") && [ "${now%% *}" != Z ]; do
+    if [ "$SECONDS" -ge "$deadline" ]; then kill -KILL -- "-$bringing" 2>/dev/null || true; fi
+    sleep 0.1
+  done
+  bringing=''
 }
 
 # port_hint says how the ports that publish takes are changed.

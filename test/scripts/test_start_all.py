@@ -158,6 +158,17 @@ def test_ctrl_c_while_services_start_stops_them(stage):
     assert "nothing to stop" in stage.run("stop").stdout
 
 
+def test_who_ends_the_script_ends_the_start_of_services(stage):
+    """By a signal to it alone, as service managers send it, and not when Compose is done."""
+    stage.docker.set(slow_up=True)
+    process = stage.bench.start(SCRIPT, "--compose-file", stage.compose_file)
+    wait_for(stage.ups)
+    process.terminate()
+    _, err = process.communicate(timeout=TIMEOUT_S)  # Compose would take longer
+    assert process.returncode == 143 and "told to end: stopping what was started" in err
+    assert stage.docker.get()["up"] == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_before_the_server_is_ready_stops_it_and_the_services(stage, number):
     stage.server.set(never=True)

@@ -146,6 +146,14 @@ def test_config_may_say_otherwise_what_is_only_a_default():
     assert said["server"]["metrics"] == "key" and said["server"]["port"] == 8000
 
 
+def test_servers_listen_at_every_address():
+    """0.0.0.0 would be those of IPv4 alone, and a pod may have none."""
+    for args in ([], ["--set", "rerank.config.server.metrics=key,router.config.server.metrics=key"]):
+        for component in ("router", "rerank"):
+            server = yaml.safe_load(render(*args)["ConfigMap", f"quadrate-{component}"]["data"]["server.yaml"])["server"]
+            assert server["host"] == ""
+
+
 def notes(tmp_path, *args) -> str:
     """NOTES.txt, which Helm shows only where there is a cluster."""
     shown = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "notes"}, "data": {"notes": '{{ include "quadrate.notes" . | b64enc }}'}}

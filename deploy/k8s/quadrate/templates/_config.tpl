@@ -1,6 +1,7 @@
 {{/*
 server.yaml of a workload: (list $ component values). What the chart depends on cannot be in config,
-which quadrate.check refuses; the rest is a default that config may say otherwise.
+which quadrate.check refuses; the rest is a default that config may say otherwise. The empty host is
+every address, as a pod may have one of IPv6 alone.
 */}}
 {{- define "quadrate.serverConfig" -}}
 {{- $ := index . 0 -}}{{- $component := index . 1 -}}{{- $w := index . 2 -}}
@@ -9,7 +10,7 @@ which quadrate.check refuses; the rest is a default that config may say otherwis
 {{- $default := dict
   "log" (dict "format" "json")
   "runtime" (dict "tensorrt_cache" (ternary "/var/cache/quadrate" "/models/.tensorrt" $.Values.storage.readOnly)) }}
-{{- $server := dict "host" "0.0.0.0" "port" 8000 "drain_delay" (printf "%ds" (int $w.drainSeconds)) "shutdown_timeout" (printf "%ds" (int $w.shutdownSeconds)) }}
+{{- $server := dict "host" "" "port" 8000 "drain_delay" (printf "%ds" (int $w.drainSeconds)) "shutdown_timeout" (printf "%ds" (int $w.shutdownSeconds)) }}
 {{- if $w.tls.existingSecret }}{{ $_ := set $server "tls" (dict "cert" "/etc/quadrate/tls/tls.crt" "key" "/etc/quadrate/tls/tls.key") }}{{ end }}
 {{- $set := dict
   "models_dir" "/models"

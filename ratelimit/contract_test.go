@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,7 +21,7 @@ func TestBothStoresCountAlike(t *testing.T) {
 		s, db := startRedis(t), 0
 		testStore(t, func(t *testing.T, classes ...Class) (*Limiter, func(...Class)) {
 			db++
-			url := fmt.Sprintf("redis://127.0.0.1:%d/%d?dial_timeout=10s&read_timeout=10s", s.port, db)
+			url := s.URL(db) + "?dial_timeout=10s&read_timeout=10s"
 			l := newSharedLimiter(t, Options{Store: url, Classes: classes}).found(t)
 			return l.Limiter, func(classes ...Class) { require.NoError(t, l.Apply(Options{Store: url, Classes: classes})) }
 		})

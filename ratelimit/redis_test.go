@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,80 +11,31 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/quadrate-maas/quadrate/ratelimit/redistest"
 )
 
-// server is a real redis-server with a port and a folder of its own.
+// server is a real redis-server.
 type server struct {
-	t       testing.TB
-	binary  string
-	port    int
-	options []string
-	command *exec.Cmd
+	*redistest.Server
+	t testing.TB
 }
 
-// startRedis skips the test where redis-server is not installed, or fails it where
-// QUADRATE_REQUIRE_MODELS is 1.
 func startRedis(t testing.TB, options ...string) *server {
 	t.Helper()
-	binary, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("QUADRATE_REQUIRE_MODELS") == "1" {
-			require.NoError(t, err, "run `make test-setup`")
-		}
-		t.Skipf("install redis-server first: %v", err)
-	}
-	s := &server{t: t, binary: binary, port: freePort(t), options: options}
-	s.start()
-	t.Cleanup(s.kill)
-	return s
+	return &server{redistest.Start(t, options...), t}
 }
-
-func freePort(t testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, l.Close()) }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-func (s *server) start() {
-	dir := s.t.TempDir()
-	out, err := os.Create(filepath.Join(dir, "log"))
-	require.NoError(s.t, err)
-	defer func() { require.NoError(s.t, out.Close()) }()
-	s.command = exec.Command(s.binary, append([]string{"--port", fmt.Sprint(s.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir}, s.options...)...)
-	s.command.Stdout = out
-	// The tests' own end is the server's, however they end.
-	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	require.NoError(s.t, s.command.Start())
-	require.Eventually(s.t, func() bool {
-		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	}, 20*time.Second, 5*time.Millisecond)
-}
-
-func (s *server) kill() {
-	if s.command != nil {
-		_ = s.command.Process.Kill()
-		_ = s.command.Wait()
-		s.command = nil
-	}
-}
-
-func (s *server) signal(sig syscall.Signal) { require.NoError(s.t, s.command.Process.Signal(sig)) }
 
 // url has long timeouts, so that a busy machine is not taken for a dead Redis.
 func (s *server) url() string {
-	return fmt.Sprintf("redis://127.0.0.1:%d/0?dial_timeout=10s&read_timeout=10s", s.port)
+	return s.URL(0) + "?dial_timeout=10s&read_timeout=10s"
 }
 
 // quick has the default timeouts.
-func (s *server) quick() string { return fmt.Sprintf("redis://127.0.0.1:%d", s.port) }
+func (s *server) quick() string { return "redis://" + s.Address }
 
 func (s *server) client() *redis.Client {
-	c := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", s.port)})
+	c := redis.NewClient(&redis.Options{Addr: s.Address})
 	s.t.Cleanup(func() { _ = c.Close() })
 	return c
 }
@@ -236,7 +184,7 @@ func TestWithoutRedisNothingWaits(t *testing.T) {
 	defer func() { require.NoError(t, hole.Close()) }()
 	closed := startRedis(t, "--requirepass", "secret")
 	for name, url := range map[string]string{
-		"nobody":     fmt.Sprintf("redis://127.0.0.1:%d", freePort(t)),
+		"nobody":     "redis://" + redistest.FreeAddress(t),
 		"black hole": "redis://" + hole.Addr().String(),
 		"password":   closed.quick(),
 		"TLS":        "rediss://" + hole.Addr().String(),
@@ -263,7 +211,7 @@ func TestRedisHangs(t *testing.T) {
 	l := newSharedLimiter(t, Options{Store: s.quick(), Classes: []Class{{Name: "c", Limits: Limits{RequestsPerMinute: 600000, TokensPerMinute: 100, Concurrency: 10}}}}).found(t)
 	g, err := l.Take(t.Context(), one, "m", 0)
 	require.NoError(t, err)
-	s.signal(syscall.SIGSTOP)
+	s.Signal(syscall.SIGSTOP)
 	started := time.Now()
 	requireLocal(t, take(t, l.Limiter, one, "m", 0))
 	require.Less(t, time.Since(started), 20*redisTimeout)
@@ -278,7 +226,7 @@ func TestRedisHangs(t *testing.T) {
 		take(t, l.Limiter, one, "m", 0).Done(0)
 	}
 	require.Less(t, time.Since(started), 1000*redisTimeout/20)
-	s.signal(syscall.SIGCONT)
+	s.Signal(syscall.SIGCONT)
 	l.found(t)
 	requireShared(t, take(t, l.Limiter, one, "m", 0))
 }

@@ -236,7 +236,7 @@ func TestThreeServersShareALimit(t *testing.T) {
 	})
 
 	killed := time.Now()
-	s.kill()
+	s.Kill()
 	lost := make([]report, servers)
 	for i, c := range children {
 		lost[i] = c.next("lost")
@@ -252,7 +252,7 @@ func TestThreeServersShareALimit(t *testing.T) {
 
 	before := sum(children)
 	restarted := time.Now()
-	s.start()
+	s.Start()
 	for _, c := range children {
 		c.next("found")
 	}

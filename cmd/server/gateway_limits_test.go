@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,7 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quadrate-maas/quadrate/auth"
+	"github.com/quadrate-maas/quadrate/internal/child"
 	"github.com/quadrate-maas/quadrate/proxy/upstreamtest"
+	"github.com/quadrate-maas/quadrate/ratelimit/redistest"
 )
 
 // childConfig has the test's binary be a server, whose configuration file it names.
@@ -46,7 +47,7 @@ func spawn(t testing.TB, file string) running {
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), childConfig+"="+file)
 	command.Stdout, command.Stderr = log, os.Stderr
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	command.SysProcAttr = child.Attributes()
 	require.NoError(t, command.Start())
 	stop := sync.OnceValue(func() error {
 		_ = command.Process.Signal(syscall.SIGTERM)
@@ -58,56 +59,6 @@ func spawn(t testing.TB, file string) running {
 	r.addr = r.lines(t, "ready")[0]["address"].(string)
 	r.url = "http://" + r.addr
 	return r
-}
-
-// redis is a real redis-server with a port and a folder of its own.
-type redis struct {
-	t       testing.TB
-	binary  string
-	port    int
-	process *exec.Cmd
-}
-
-// startRedis skips the test where redis-server is not installed, or fails it where
-// QUADRATE_REQUIRE_MODELS is 1.
-func startRedis(t testing.TB) *redis {
-	t.Helper()
-	binary, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("QUADRATE_REQUIRE_MODELS") == "1" {
-			require.NoError(t, err, "run `make test-setup`")
-		}
-		t.Skipf("install redis-server first: %v", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a free port
-	require.NoError(t, err)
-	r := &redis{t: t, binary: binary, port: l.Addr().(*net.TCPAddr).Port}
-	require.NoError(t, l.Close())
-	r.start()
-	t.Cleanup(r.kill)
-	return r
-}
-
-func (r *redis) start() {
-	r.t.Helper()
-	r.process = exec.Command(r.binary, "--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", r.t.TempDir())
-	r.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	require.NoError(r.t, r.process.Start())
-	require.Eventually(r.t, func() bool {
-		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", r.port)) //nolint:noctx // at once
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	}, 20*time.Second, 5*time.Millisecond)
-}
-
-func (r *redis) kill() {
-	if r.process != nil {
-		_ = r.process.Process.Kill()
-		_ = r.process.Wait()
-		r.process = nil
-	}
 }
 
 // pressure asks servers for more than they allow until stop, and counts what each admits.
@@ -159,13 +110,13 @@ func (p *pressure) sum() (total int64) {
 func TestThreeServersShareAKeysLimit(t *testing.T) {
 	t.Parallel()
 	const perSecond, burst, servers = 100, 200, 3
-	store := startRedis(t)
+	store := redistest.Start(t)
 	up := upstreamtest.NewTEI(t, upstreamtest.Options{})
 	var all []running
 	for range servers {
 		s := newSite(t, "upstreams:\n"+upstreamLine("up", "tei", "", up.URL)+"models:\n  - {name: m, upstream: up, upstream_model: fake}\n")
 		s.auth = clientKey(", limits: c")
-		s.limits = fmt.Sprintf("store: redis://127.0.0.1:%d/3\nreplicas: %d\nclasses: [{name: c, requests_per_minute: %d, burst: %d}]\n", store.port, servers, 60*perSecond, burst)
+		s.limits = fmt.Sprintf("store: %s\nreplicas: %d\nclasses: [{name: c, requests_per_minute: %d, burst: %d}]\n", store.URL(3), servers, 60*perSecond, burst)
 		all = append(all, spawn(t, s.write()))
 	}
 	duration := 8 * time.Second
@@ -188,7 +139,7 @@ func TestThreeServersShareAKeysLimit(t *testing.T) {
 	}
 
 	before, killed, lost := p.sum(), time.Now(), away(t, all)
-	store.kill()
+	store.Kill()
 	for _, g := range all {
 		require.Eventually(t, func() bool { return g.metric(t, "quadrate_limit_store_available") == 0 }, 20*time.Second, 5*time.Millisecond)
 	}
@@ -202,7 +153,7 @@ func TestThreeServersShareAKeysLimit(t *testing.T) {
 	require.GreaterOrEqual(t, admitted, 0.9*perSecond*time.Since(noticed).Seconds())
 	require.Equal(t, lost+servers, away(t, all))
 
-	store.start()
+	store.Start()
 	for _, g := range all {
 		require.Eventually(t, func() bool { return g.metric(t, "quadrate_limit_store_available") == 1 }, 30*time.Second, 10*time.Millisecond)
 	}

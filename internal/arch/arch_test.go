@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	// A file format, and no more.
 	"inference/onnxfile": {},
 	"internal/arch":      {},
+	"internal/child":     {},
 	"internal/golden":    {},
 	"internal/machine":   {},
 	"internal/measure":   {},
@@ -50,6 +51,8 @@ var mayImport = map[string][]string{
 	"proxy":             {"internal/wildcard", "models"},
 	"managed":           {"internal/printable", "models"},
 	"managed/docker":    {"managed"},
+	// Runs a real Redis.
+	"ratelimit/redistest": {"internal/child"},
 	// Plays a container engine.
 	"managed/managedtest": {"managed"},
 	"inference":           {"models", "tokenizer", "batcher", "cache", "inference/onnxfile"},

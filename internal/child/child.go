@@ -1,0 +1,2 @@
+// Package child keeps processes that tests have started from outliving them.
+package child

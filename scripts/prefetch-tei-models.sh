@@ -103,14 +103,19 @@ is_there() {
 
 # serve OPTIONS...: starts TEI and waits until it is ready; sets reason when it is not.
 serve() {
-  local address deadline=$((SECONDS + timeout))
+  local address status=0 deadline=$((SECONDS + timeout))
   container=quadrate-prefetch-$$-$((++started))
-  # Exported for docker alone: another upstream's containers must not get them.
-  if ! reason=$([ "${#secrets[@]}" -eq 0 ] || export "${secrets[@]}"
-    docker run --detach --name "$container" --publish 127.0.0.1::80 "${mounts[@]}" "$@" "$image" \
-      --model-id "$model" --port 80 ${args[@]+"${args[@]}"} 2>&1 >/dev/null); then
-    return 1
-  fi
+  # Beside this shell, which heeds no signal while it waits for a command in front: an image may be large.
+  (
+    # Exported for docker alone: another upstream's containers must not get them.
+    [ "${#secrets[@]}" -eq 0 ] || export "${secrets[@]}"
+    exec docker run --detach --name "$container" --publish 127.0.0.1::80 "${mounts[@]}" "$@" "$image" \
+      --model-id "$model" --port 80 ${args[@]+"${args[@]}"} >/dev/null 2>"$folder/said"
+  ) &
+  starting=$!
+  wait "$starting" || status=$?
+  starting=''
+  if [ "$status" -ne 0 ]; then reason=$(<"$folder/said"); return 1; fi
   while [ "$SECONDS" -lt "$deadline" ]; do
     if [ "$(docker inspect --format '{{.State.Running}}' "$container" 2>/dev/null)" != true ]; then
       reason="the container ended: $(docker logs --tail 5 "$container" 2>&1 | tr '\n' ' ')"
@@ -174,8 +179,17 @@ if ! reason=$(docker version --format '{{.Server.Version}}' 2>&1); then
   reason="the container engine does not answer: ${reason##*$'\n'}. Start Docker, or say with DOCKER_HOST where it is"
   if [ "$dry_run" = yes ]; then note "what is there is not known: $reason"; else fail "$reason"; fi
 fi
-container='' started=0 failures=0
-trap remove EXIT
+container='' starting='' started=0 failures=0
+folder=$(mktemp -d)
+ended() {
+  if [ -n "$starting" ]; then
+    kill "$starting" 2>/dev/null || true
+    wait "$starting" 2>/dev/null || true
+  fi
+  remove
+  rm -rf "$folder"
+}
+trap ended EXIT
 trap 'note "interrupted; what came stays in the volume, and the next run goes on from there"; exit 130' INT
 trap 'exit 143' TERM
 while IFS= read -r line <&3; do

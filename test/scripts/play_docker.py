@@ -1,7 +1,7 @@
 """Plays the docker command: an engine with containers of TEI, and Compose with its services.
 
 The state: away, images, containers {name: running}, address (where a container's port is found),
-volume (the folder that is /data), ends (containers end at once), offline_fails; compose (installed),
+volume (the folder that is /data), ends (containers end at once), offline_fails, slow_run; compose (installed),
 services, up, unpublished, fails_up.
 """
 
@@ -21,6 +21,8 @@ def main(words: list[str]) -> None:
         if s.get("away"):
             end("Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?")
         engine(words, s)
+    if words[:2] == ["run", "--detach"] and s.get("slow_run"):
+        time.sleep(60)
 
 
 def engine(words: list[str], s: dict) -> None:

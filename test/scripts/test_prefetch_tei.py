@@ -158,6 +158,18 @@ def test_ctrl_c_removes_the_container(bench, docker, web):
     assert docker.get()["containers"] == {}
 
 
+def test_who_ends_the_script_ends_the_fetching_of_an_image(bench, docker):
+    """By a signal to it alone, as service managers send it."""
+    docker.set(slow_run=True)
+    process = bench.start(SCRIPT, *named())
+    until = time.monotonic() + TIMEOUT_S
+    while not docker.calls("run", "--detach") and time.monotonic() < until:
+        time.sleep(0.05)
+    process.terminate()
+    process.communicate(timeout=TIMEOUT_S)  # the image would take longer
+    assert process.returncode == 143 and docker.get()["containers"] == {}
+
+
 def test_no_engine_and_no_docker_are_named(bench, docker):
     docker.set(away=True)
     result = bench.run(SCRIPT, *named())

@@ -150,7 +150,7 @@ release: ## Make a release's archives, checksums and bills of materials below di
 	@scripts/release.sh $(ARGS)
 
 .PHONY: release-test
-release-test: test-setup ## Make a release and try what is in it (minutes)
+release-test: test-setup ## Make a release and try what is in it (root; minutes)
 	@scripts/test.sh release
 
 .PHONY: gpu-check

@@ -81,6 +81,14 @@ def test_the_exporter_is_in_reranks_image_or_in_the_one_that_is_said(values, ima
     assert container["image"] == image and container["command"] == ["/usr/local/bin/quadrate-export"]
 
 
+def test_a_rollout_has_time_for_a_start_and_a_fetch():
+    def deadlines(*args):
+        objects = render("--set", "rerank.startupSeconds=900", *args)
+        return [objects["Deployment", f"quadrate-{name}"]["spec"]["progressDeadlineSeconds"] for name in ("router", "rerank")]
+    assert deadlines() == [900, 1500]
+    assert deadlines("--set", "fetch.enabled=true,fetch.models={a/b}") == [900, 5100]
+
+
 def test_a_fetch_sees_no_gpu():
     """By its image and the runtime class it would see all of the node, those of other pods too."""
     [container] = pods(render("--set", "fetch.enabled=true,fetch.models={a/b},rerank.gpu.enabled=true,rerank.gpu.runtimeClassName=nvidia"))["rerank"]["initContainers"]

@@ -20,7 +20,8 @@ type result struct {
 
 func (r *result) throughput() float64 { return float64(len(r.latencies)) / r.elapsed.Seconds() }
 
-// client sends one workload's requests to one address.
+// client sends one workload's requests to one address. Its connections end with a measurement, so
+// that they are not open beside those of the next.
 type client struct {
 	http *http.Client
 	url  string
@@ -86,6 +87,7 @@ func (c *client) open(ctx context.Context, rate float64, duration time.Duration)
 	}
 	calls.Wait()
 	all.elapsed = time.Since(start)
+	c.http.CloseIdleConnections()
 	return &all.result
 }
 
@@ -103,5 +105,6 @@ func (c *client) closed(ctx context.Context, concurrency int, duration time.Dura
 	}
 	workers.Wait()
 	all.elapsed = time.Since(start)
+	c.http.CloseIdleConnections()
 	return &all.result
 }

@@ -12,6 +12,10 @@ import (
 // errUsage says that the command line was wrong; what was wrong has been printed.
 var errUsage = errors.New("wrong usage")
 
+// maxRate is far beyond what one client can send; without a bound, the gap between two requests
+// could be too small for a duration.
+const maxRate = 1e6
+
 type options struct {
 	server      string
 	rounds      int
@@ -54,8 +58,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		}
 		return o, errUsage
 	}
-	if flags.NArg() > 0 || o.rounds < 1 || o.duration <= 0 || o.rate <= 0 || o.concurrency < 1 {
-		fmt.Fprintln(stderr, "rounds, duration, rate and concurrency must be positive, and there are no arguments beside the flags")
+	rated := o.rate > 0 && o.rate <= maxRate
+	if flags.NArg() > 0 || o.rounds < 1 || o.duration <= 0 || !rated || o.concurrency < 1 {
+		fmt.Fprintf(stderr, "rounds, duration, rate (at most %g) and concurrency must be positive, and there are no arguments beside the flags\n", maxRate)
 		flags.Usage()
 		return o, errUsage
 	}

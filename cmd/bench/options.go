@@ -17,6 +17,13 @@ import (
 // errUsage is returned once the flag package has printed what was wrong.
 var errUsage = errors.New("usage")
 
+// The rates of an open loop: the time between two arrivals is to be neither nothing nor more than a
+// duration can hold.
+const (
+	minRate = 1e-3
+	maxRate = 1e6
+)
+
 type options struct {
 	url, vs        string
 	model, vsModel string
@@ -134,7 +141,7 @@ func (o *options) validate() error {
 	check(o.warmup >= 0, "-warmup %v: it cannot be negative", o.warmup)
 	check(o.timeout > 0, "-timeout %v: more than 0 is needed", o.timeout)
 	check(o.concurrency > 0, "-concurrency %d: at least 1 is needed", o.concurrency)
-	check(o.rate >= 0, "-rate %v: it cannot be negative", o.rate)
+	check(o.rate == 0 || o.rate >= minRate && o.rate <= maxRate, "-rate %v: 0, or from %g to %g a second", o.rate, minRate, maxRate)
 	check(o.p99 >= 0, "-p99 %v: it cannot be negative", o.p99)
 	check(o.inFlight > 0, "-in-flight %d: at least 1 is needed", o.inFlight)
 	check(o.soak >= 0, "-soak %d: it cannot be negative", o.soak)

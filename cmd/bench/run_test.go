@@ -291,6 +291,10 @@ func TestKeyIsSent(t *testing.T) {
 }
 
 func TestBadFlagsAreReportedTogether(t *testing.T) {
+	for _, rate := range []string{"NaN", "+Inf", "1e-12", "1e10"} {
+		_, _, err := bench(t, "-rate", rate)
+		require.ErrorContains(t, err, "from 0.001 to 1e+06 a second", rate)
+	}
 	_, _, err := bench(t, "-url", "localhost:8000", "-workload", "W1,W7", "-dialect", "grpc", "-tokens", "3", "-concurrency", "0", "-rate", "-1")
 	for _, want := range []string{"-url", `there is no "W7"`, `-dialect "grpc"`, "-tokens 3", "-concurrency 0", "-rate -1"} {
 		require.ErrorContains(t, err, want)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -89,3 +90,9 @@ def test_the_chart_has_the_dashboard_of_compose():
     assert json.loads(config["data"]["quadrate.json"]) == board
     assert config["metadata"]["labels"]["grafana_dashboard"] == "1" and config["metadata"]["annotations"] == {"grafana_folder": "Models"}
     assert ("ConfigMap", "quadrate-dashboard") not in render()
+
+
+def test_prometheus_answers_what_alerts_mean():
+    """By its own engine, in test/k8s/alerts."""
+    done = subprocess.run(["go", "test", "-count=1", "./..."], cwd=ROOT / "test/k8s/alerts", capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

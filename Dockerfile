@@ -61,12 +61,12 @@ RUN /usr/local/bin/quadrate-export --check
 
 FROM ${EXPORTER} AS quadrate
 # What changes least comes first.
+COPY --from=built --chown=10001:10001 /out/models /models
 COPY --from=built /out/usr/local/lib/ /usr/local/lib/
 COPY --from=built /out/etc/ /etc/
 COPY --from=built /out/usr/local/share/quadrate/ /usr/local/share/quadrate/
 COPY --from=built /out/usr/local/share/doc/ /usr/local/share/doc/
 COPY --from=built /out/usr/local/bin/ /usr/local/bin/
-COPY --from=built --chown=10001:10001 /out/models /models
 ENV QUADRATE_CONFIG=/etc/quadrate/server.yaml
 USER 10001:10001
 WORKDIR /models

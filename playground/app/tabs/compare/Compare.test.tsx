@@ -5,7 +5,7 @@ import { models, modelsError } from "../../shell/models";
 import { Compare } from "./Compare";
 import { limits } from "./compare";
 import { chosenOf } from "./ModelChoice";
-import { angles, refused, served } from "./served";
+import { angles, refused, served } from "./server.fake";
 import { examples } from "./words";
 
 // There are neither workers nor canvases here: the functions are the worker's own, and a map tells what it is given.

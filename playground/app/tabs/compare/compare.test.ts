@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { compare } from "./compare";
-import { angles, refused, served } from "./served";
+import { angles, refused, served } from "./server.fake";
 
 // There are no workers here; the functions are the worker's own.
 vi.mock("../../math", async () => {

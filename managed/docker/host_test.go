@@ -4,11 +4,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
 
 func TestNewFindsTheEngine(t *testing.T) {
@@ -88,13 +86,7 @@ func TestRefusedWithoutPermission(t *testing.T) {
 	defer func() { require.NoError(t, listener.Close()) }()
 	require.NoError(t, os.Chmod(socket, 0))
 	refused := make(chan error)
-	go func() {
-		runtime.LockOSThread() // it ends with the goroutine, as it is not root's any more
-		if os.Geteuid() == 0 {
-			_ = unix.Setfsuid(65534)
-		}
-		refused <- Refused(nil, "unix://"+socket)
-	}()
+	asNobody(t, func() { refused <- Refused(nil, "unix://"+socket) })
 	err = <-refused
 	require.ErrorContains(t, err, socket)
 	require.ErrorContains(t, err, "group")

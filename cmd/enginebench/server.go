@@ -26,9 +26,12 @@ type child struct {
 	model  string
 	folder string // its configuration's
 	cmd    *exec.Cmd
+	ended  chan struct{} // closed when the process has, and output and failure can be read
 	output bytes.Buffer
-	http   *http.Client
-	ready  time.Duration // from its start until it answered that it is ready
+	// failure is how the process ended.
+	failure error
+	http    *http.Client
+	ready   time.Duration // from its start until it answered that it is ready
 }
 
 const (
@@ -66,6 +69,11 @@ func startServer(ctx context.Context, o options, provider, variant string) (_ *c
 		c.cmd = nil
 		return nil, fmt.Errorf("-server: %w", err)
 	}
+	c.ended = make(chan struct{})
+	go func() {
+		c.failure = c.cmd.Wait()
+		close(c.ended)
+	}()
 	if err := c.awaitReady(ctx); err != nil {
 		return nil, err
 	}
@@ -110,7 +118,11 @@ func (c *child) awaitReady(ctx context.Context) error {
 			return nil
 		}
 		select {
+		case <-c.ended:
+			return fmt.Errorf("the server ended before it was ready: %s", strings.TrimSpace(c.output.String()))
 		case <-ctx.Done():
+			_ = c.cmd.Process.Kill() // it may have ended just now
+			<-c.ended
 			return fmt.Errorf("the server was not ready after %s: %s", startLimit, strings.TrimSpace(c.output.String()))
 		case <-time.After(readyPoll):
 		}
@@ -122,9 +134,9 @@ func (c *child) stop() error {
 	var err error
 	if c.cmd != nil {
 		c.http.CloseIdleConnections()
-		if err = c.cmd.Process.Signal(syscall.SIGTERM); err == nil {
-			err = c.cmd.Wait()
-		}
+		_ = c.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+		<-c.ended
+		err = c.failure
 	}
 	return errors.Join(err, os.RemoveAll(c.folder))
 }

@@ -126,9 +126,8 @@ def test_server_runs_where_it_is_unpacked(dist, elsewhere, tmp_path):
 
 def test_the_same_commit_makes_the_same_archives(dist, tmp_path):
     again = build(tmp_path / "again")
-    assert (again / "SHA256SUMS").read_text() == (dist / "SHA256SUMS").read_text()
-    for made in again.iterdir():
-        assert made.read_bytes() == (dist / made.name).read_bytes(), made.name
+    assert {made.name for made in again.iterdir()} == {made.name for made in dist.iterdir()}
+    assert not [made.name for made in again.iterdir() if made.read_bytes() != (dist / made.name).read_bytes()]
 
 
 def test_a_failure_leaves_what_was_there(tmp_path):

@@ -35,8 +35,9 @@ def files(objects: dict, component: str, folder, **server) -> str:
         config["server"]["tls"][part] = mounted(config["server"]["tls"][part], folder)
     for name, text in settings.items():
         (folder / name).write_text(mounted(text, folder), encoding="utf-8")
-    if not (folder / "auth.yaml").exists():
-        (folder / "auth.yaml").write_text("{}", encoding="utf-8")  # a secret's
+    for name in ("auth.yaml", "rate_limits.yaml"):
+        if not (folder / name).exists():
+            (folder / name).write_text("{}", encoding="utf-8")  # a secret's
     (folder / "server.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     return str(folder / "server.yaml")
 
@@ -111,7 +112,7 @@ def test_the_router_asks_rerank_for_its_certificate(name, status, tmp_path):
         rerank.stop()
 
 
-@pytest.mark.parametrize("file", EXAMPLES, ids=lambda f: f.stem)
+@pytest.mark.parametrize("file", [*EXAMPLES, ROOT / "test/k8s/everything.yaml"], ids=lambda f: f.stem)
 def test_the_program_takes_every_examples_files(file, tmp_path):
     objects = render("--values", file)
     checked = 0
@@ -120,6 +121,7 @@ def test_the_program_takes_every_examples_files(file, tmp_path):
             continue
         folder = tmp_path / component
         folder.mkdir()
+        certificate(folder, "localhost")
         config = files(objects, component, folder)
         done = subprocess.run([QUADRATE, "-check", "-config", config], cwd=folder, capture_output=True, text=True,
                               env={"PATH": "/usr/bin:/bin", "REDIS_URL": "redis://redis:6379/0"})

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -53,6 +54,7 @@ def test_gateway(dist, where, tmp_path):
     if where == f"linux-{HERE}":
         told = json.loads(subprocess.run([folder / "bin/quadrate", "version", "-json"], check=True, capture_output=True, text=True).stdout)
         assert told["version"] == VERSION and told["engine_problem"]
+        assert re.fullmatch(r"[0-9a-f]{40}", told["revision"])
         checked = subprocess.run([folder / "bin/quadrate", "-check"], cwd=folder, env=environment(OLLAMA_MODELS="bge-m3"), capture_output=True, text=True)
         assert checked.returncode == 0 and " 0 local models, 1 upstream" in checked.stdout, checked.stdout + checked.stderr
         assert "not a dynamic executable" in subprocess.run(["ldd", folder / "bin/quadrate"], capture_output=True, text=True).stderr

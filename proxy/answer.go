@@ -22,6 +22,18 @@ func reading(take func(s *scanner, r *response) error) func(*response) error {
 	}
 }
 
+// mostBelieved is more than any request has of anything. Sums over parts of a request are far from
+// what an int holds.
+const mostBelieved = 1 << 40
+
+// believable is a number of things that a server tells; 0 for what cannot be one.
+func believable(n int) int {
+	if n < 0 || n > mostBelieved {
+		return 0
+	}
+	return n
+}
+
 // usage takes OpenAI's object, or a null. Members that are absent are 0.
 func (s *scanner) usage() (models.Usage, error) {
 	var u models.Usage
@@ -42,10 +54,10 @@ func (s *scanner) usage() (models.Usage, error) {
 		}
 		return err
 	})
-	if u.PromptTokens <= 0 {
-		u.PromptTokens = max(total, 0)
+	if u.PromptTokens = believable(u.PromptTokens); u.PromptTokens == 0 {
+		u.PromptTokens = believable(total)
 	}
-	u.Truncated = max(u.Truncated, 0)
+	u.Truncated = believable(u.Truncated)
 	return u, err
 }
 
@@ -224,13 +236,13 @@ func (s *scanner) states(width *int) ([][]float32, error) {
 	return list, err
 }
 
-// intHeader is a header that is a whole number, else 0.
+// intHeader is a header that counts something, else 0.
 func intHeader(h http.Header, name string) int {
 	n, err := strconv.Atoi(strings.TrimSpace(h.Get(name)))
-	if err != nil || n < 0 {
+	if err != nil {
 		return 0
 	}
-	return n
+	return believable(n)
 }
 
 // milliseconds is 0 for what is no time that a server may have taken: negative, no number, or more

@@ -63,6 +63,31 @@ func TestVectorsAreReadInEveryDialect(t *testing.T) {
 	}
 }
 
+// TestTokensThatCannotBeAreNone: the sum over a request's parts would be negative, which Prometheus'
+// counters end the process for.
+func TestTokensThatCannotBeAreNone(t *testing.T) {
+	const vectors = `"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1]}]`
+	for _, text := range []string{"9007199254740992", "1099511627777", "-5"} {
+		for _, c := range []struct {
+			kind   Type
+			answer string
+		}{
+			{TypeTEI, `[[1],[1]]`},
+			{TypeOpenAI, `{"usage":{"prompt_tokens":` + text + `,"total_tokens":` + text + `,"truncated_inputs":` + text + `},` + vectors + `}`},
+			{TypeOllama, `{"embeddings":[[1],[1]],"prompt_eval_count":` + text + `}`},
+			{TypeCohere, `{"embeddings":{"float":[[1],[1]]},"meta":{"billed_units":{"input_tokens":` + text + `}}}`},
+			{TypeQuadrate, `{` + vectors + `}`},
+		} {
+			got, err := embedAnswer(t, c.kind, models.EmbedRequest{}, c.answer, "x-compute-tokens", text, "X-Truncated", text)
+			require.NoError(t, err, c.kind)
+			require.Zero(t, got.Usage, "%s: %s", c.kind, text)
+		}
+	}
+	got, err := embedAnswer(t, TypeTEI, models.EmbedRequest{}, `[[1],[1]]`, "x-compute-tokens", "1099511627776")
+	require.NoError(t, err)
+	require.Equal(t, 1<<40, got.Usage.PromptTokens)
+}
+
 func TestTimesThatCannotBeAreNone(t *testing.T) {
 	for _, text := range []string{"NaN", "-1", "Inf", "1e300", "9223372036854775807", "x", ""} {
 		got, err := embedAnswer(t, TypeQuadrate, models.EmbedRequest{}, `{"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1]}]}`,

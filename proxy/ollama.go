@@ -87,7 +87,7 @@ func (s *scanner) ollama(req *models.EmbedRequest, result *embedded) error {
 	if err != nil {
 		return err
 	}
-	result.Usage.PromptTokens = max(result.Usage.PromptTokens, 0)
+	result.Usage.PromptTokens = believable(result.Usage.PromptTokens)
 	result.Timing.Run = time.Duration(max(total-max(load, 0), 0))
 	return v.finish(s, req, result)
 }

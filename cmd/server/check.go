@@ -31,7 +31,8 @@ func check(ctx context.Context, cfg *config.Config, open engines, stdout io.Writ
 	} else {
 		defer func() { _ = runtime.Close() }()
 	}
-	fmt.Fprintf(stdout, "%s: listens on %s, %d local models, %d upstreams, %d keys\n", cfg.File, listenAddress(cfg), len(cfg.Models), len(cfg.Routing.Upstreams), len(cfg.Auth.Keys))
+	fmt.Fprintf(stdout, "%s: listens on %s, %s, %s, %s\n", cfg.File, listenAddress(cfg),
+		counted(len(cfg.Models), "local model"), counted(len(cfg.Routing.Upstreams), "upstream"), counted(len(cfg.Auth.Keys), "key"))
 	for _, r := range cfg.Routing.Models {
 		word := ""
 		if !cfg.Routing.Usable(r) {
@@ -53,6 +54,13 @@ func check(ctx context.Context, cfg *config.Config, open engines, stdout io.Writ
 		fmt.Fprintf(stdout, "  %s from %s: %s\n", spec.Name, spec.Path, word)
 	}
 	return errors.Join(problems...)
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func checkModel(runtime localRuntime, spec models.Spec) error {

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/config"
@@ -19,25 +19,22 @@ const healthcheckTimeout = 5 * time.Second
 func healthcheck(ctx context.Context, cfg *config.Config, stdout io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
-	host := cfg.Server.Host
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	scheme := "http"
 	// It asks its own machine, which no proxy of the environment reaches.
 	transport := &http.Transport{DisableKeepAlives: true}
 	if cfg.Server.TLS.Cert != "" {
 		// The certificate names the server's public name, not this machine's.
-		scheme = "https"
 		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // own server, loopback
 	}
 	client := http.Client{Transport: transport}
-	url := fmt.Sprintf("%s://%s/health/ready", scheme, net.JoinHostPort(host, strconv.Itoa(cfg.Server.Port)))
+	url := localURL(cfg, listenAddress(cfg)) + "/health/ready"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
 	resp, err := client.Do(req)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("no server listens: %w", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/quadrate-maas/quadrate/api"
@@ -94,7 +95,7 @@ func serveOn(ctx context.Context, on platform, cfg *config.Config, read reader, 
 		p.log.Error("the start failed", "error", err)
 		return stop.because(err, func() error { return errors.Join(err, stop.now()) })
 	}
-	p.log.Info("ready", "address", addr, "models", len(p.gateway.content.catalog.Listed()))
+	p.log.Info("ready", "address", addr, "models", len(p.gateway.content.catalog.Listed()), "playground", localURL(cfg, addr)+"/playground")
 	if ready != nil {
 		ready(addr)
 	}
@@ -164,9 +165,33 @@ func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 	lc.SetMultipathTCP(false)
 	listener, err := lc.Listen(ctx, "tcp", listenAddress(cfg))
 	if err != nil {
-		return nil, fmt.Errorf("%w (server.host, server.port)", err)
+		return nil, fmt.Errorf("%w (server.host, server.port)%s", err, listenHint(err))
 	}
 	return listener, nil
+}
+
+// listenHint says what to do about a port that cannot be had, where that is known.
+func listenHint(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return ": another program listens there; stop it, or take another port, as with QUADRATE_SERVER_PORT=8001"
+	case errors.Is(err, syscall.EACCES):
+		return ": ports below 1024 are for root or CAP_NET_BIND_SERVICE; take another, as with QUADRATE_SERVER_PORT=8000"
+	}
+	return ""
+}
+
+// localURL is where clients on this machine reach the server; address is what it listens on.
+func localURL(cfg *config.Config, address string) string {
+	scheme, host := "http", cfg.Server.Host
+	if cfg.Server.TLS.Cert != "" {
+		scheme = "https"
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	_, port, _ := net.SplitHostPort(address)
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
 // certificate is the server's TLS configuration, nil when it serves plain HTTP.

@@ -192,7 +192,7 @@ func TestAStartThatFailsSaysWhy(t *testing.T) {
 	}{
 		"a model that must be there": {file: absent, want: "absent/model: load: model files are absent: there is no "},
 		"how to get it":              {file: absent, want: "get it with: scripts/export_onnx.sh absent/model --out "},
-		"a port that is taken":       {file: configFile(t, "", ""), environ: []string{"QUADRATE_SERVER_PORT=" + port}, want: "address already in use (server.host, server.port)"},
+		"a port that is taken":       {file: configFile(t, "", ""), environ: []string{"QUADRATE_SERVER_PORT=" + port}, want: "address already in use (server.host, server.port): another program listens there; stop it, or take another port, as with QUADRATE_SERVER_PORT="},
 		"a library that is not there": {file: configFile(t, "", ""), environ: []string{"QUADRATE_RUNTIME_LIBRARY=/no/such.so"},
 			want: "ONNX Runtime library (runtime.library, QUADRATE_ORT_LIBRARY): stat /no/such.so"},
 		"a bad setting": {file: configFile(t, ", prot: 1", ""), want: "prot"},

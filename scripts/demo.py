@@ -1,4 +1,4 @@
-"""demo.py PROGRAM: starts the server on a free port, asks it twice, prints the answers, stops it.
+"""scripts/demo.py PROGRAM (make demo): starts the server on a free port, asks it twice, prints the answers, stops it.
 
 Needs nothing but Python's standard library and what `make setup` made.
 """
@@ -82,4 +82,7 @@ def main(program: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
+        print(__doc__.strip())
+        sys.exit(0 if sys.argv[1:] in (["-h"], ["--help"]) else 2)
     main(sys.argv[1])

@@ -62,7 +62,8 @@ func (x *call) admit(ctx context.Context, asked string, task models.Task, tokens
 
 // atMost is an estimate within what a model reads of a request's items.
 func (x *call) atMost(tokens int, e models.Entry) int {
-	if longest := e.Model.Info().MaxLength; longest > 0 && x.event.Items > 0 {
+	// A model that reads more than all of them cuts nothing, whatever the product would be.
+	if longest := e.Model.Info().MaxLength; longest > 0 && longest < tokens && x.event.Items > 0 {
 		return min(tokens, longest*x.event.Items)
 	}
 	return tokens

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,6 +114,8 @@ func TestEstimates(t *testing.T) {
 	x.event.Items = 2
 	require.Equal(t, 2*words.MaxLength, x.atMost(1000, entry), "a text is cut to what the model takes")
 	require.Equal(t, 5, x.atMost(5, entry))
+	endless := models.Entry{Model: modelstest.Words{Dimensions: 4, MaxLength: math.MaxInt}}
+	require.Equal(t, 1000, x.atMost(1000, endless), "some servers tell the largest integer")
 }
 
 // TestUsageThatIsNotTold: an upstream that does not count is charged by estimate.

@@ -62,8 +62,12 @@ type openAIModel struct {
 	MultiLabel   bool             `json:"multi_label"`
 }
 
+// lengthOf is what a server tells of a model's longest input, in tokens. Some tell the largest
+// integer where there is no limit, of which nothing more can be computed.
+func lengthOf(tokens int) int { return min(max(tokens, 0), 1<<30) }
+
 func (m openAIModel) listed() listed {
-	l := listed{name: m.ID, maxLength: max(m.MaxModelLen, m.MaxLength, 0), dimensions: max(m.Dimensions, 0), prompts: m.Prompts, labels: m.Labels, multiLabel: m.MultiLabel}
+	l := listed{name: m.ID, maxLength: lengthOf(max(m.MaxModelLen, m.MaxLength)), dimensions: max(m.Dimensions, 0), prompts: m.Prompts, labels: m.Labels, multiLabel: m.MultiLabel}
 	if slices.Contains(scoreKinds, m.ScoreKind) {
 		l.scoreKind = m.ScoreKind
 	}

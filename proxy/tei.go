@@ -44,7 +44,7 @@ type teiInfo struct {
 }
 
 func (i teiInfo) listing() listing {
-	m := listed{name: i.ModelID, maxLength: i.MaxInput}
+	m := listed{name: i.ModelID, maxLength: lengthOf(i.MaxInput)}
 	for kind, head := range i.ModelType {
 		switch kind {
 		case "embedding":

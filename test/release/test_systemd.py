@@ -49,6 +49,10 @@ systemctl stop quadrate
 echo 'QUADRATE_SERVER_PORT=none' >>/etc/quadrate/environment
 note refused sh -c 'systemctl start quadrate >/dev/null 2>&1; echo $?'
 systemctl stop quadrate
+# Nor may a start wait for ever for a server that ends by itself: this port is for root.
+sed -i 's/^QUADRATE_SERVER_PORT=.*/QUADRATE_SERVER_PORT=1/' /etc/quadrate/environment
+note ended sh -c 'timeout 60 systemctl start quadrate >/dev/null 2>&1; echo $?'
+systemctl stop quadrate
 note journal journalctl --unit quadrate --output cat --no-pager
 """
 
@@ -99,3 +103,4 @@ def test_what_was_killed_is_started_again(notes):
 
 def test_what_cannot_start_is_told(notes):
     assert notes["refused"] == "1" and 'server.port: "none" is not a whole number' in notes["journal"]
+    assert notes["ended"] == "1" and "listen tcp 127.0.0.1:1: bind: permission denied" in notes["journal"]

@@ -231,6 +231,7 @@ func TestWhatModelsAreAsked(t *testing.T) {
 		`"documents":[{"text":"x","id":7},"y"],"truncation":false,"max_tokens_per_doc":5,"raw_scores":true,"max_chunks_per_doc":10`: {
 			Query: "q", Documents: docs, Truncate: models.TruncateNone, MaxTokensPerDoc: 5, Raw: true, Extra: extras("max_chunks_per_doc", "10")},
 		`"documents":["x","y"],"max_tokens_per_doc":null,"top_n":null,"top_k":0,"rank_fields":null,"return_documents":null`: {Query: "q", Documents: docs},
+		`"documents":[{"a":"x"},"y"],"rank_fields":["a","b","a","a"]`:                                                       {Query: "q", Documents: docs},
 		`"texts":["x","y"],"truncate":true,"truncation_direction":"Left"`:                                                   {Query: "q", Documents: docs, Truncate: models.TruncateStart},
 		`"texts":["x","y"],"truncate":false,"truncation_direction":"left"`:                                                  {Query: "q", Documents: docs, Truncate: models.TruncateNone},
 	}

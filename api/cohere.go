@@ -151,8 +151,9 @@ func (l *documentList) resolve(field string, rankFields []string) error {
 	return nil
 }
 
-// joinFields returns the values of the fields, in the order of that list. Those that the
-// object does not have are left out, but it must have one.
+// joinFields returns the values of the fields, in the order of that list, each once: a name that
+// comes again and again would make far more text than the request has. Those that the object does
+// not have are left out, but it must have one.
 func joinFields(name string, object []byte, fields []string) (string, error) {
 	values := make(map[string]string, len(fields))
 	err := newJSONReader(object).fieldsOf(func(r *jsonReader, key string) error {
@@ -172,18 +173,14 @@ func joinFields(name string, object []byte, fields []string) (string, error) {
 	if len(values) == 0 {
 		return "", invalid(name, "%s has none of the fields that are ranked: %q (rank_fields)", name, shorten(strings.Join(fields, ", ")))
 	}
-	var text string
+	var parts []string
 	for _, field := range fields {
-		value, ok := values[field]
-		switch {
-		case !ok:
-		case text == "":
-			text = value
-		default:
-			text += "\n" + value
+		if value, ok := values[field]; ok && (value != "" || len(parts) > 0) {
+			parts = append(parts, value)
 		}
+		delete(values, field)
 	}
-	return text, nil
+	return strings.Join(parts, "\n"), nil
 }
 
 func (r *jsonReader) fieldsOf(each func(r *jsonReader, key string) error) error {

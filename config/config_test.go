@@ -138,10 +138,13 @@ func TestCommentsOfShippedFilesLoad(t *testing.T) {
 		name := root.leaf(d.named).def
 		text, err := os.ReadFile("../" + name)
 		require.NoError(t, err)
-		list := regexp.MustCompile(`(?m)^(upstreams|models|keys|classes): \[\]\n((#.*\n)+)`)
+		list := regexp.MustCompile(`(?m)^(upstreams|models|keys|classes):( \[\])?\n((#.*\n)+)`)
 		files[name] = list.ReplaceAllStringFunc(string(text), func(block string) string {
-			_, on, _ := strings.Cut(block, "\n")
-			return regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(on, "")
+			head, on, _ := strings.Cut(block, "\n")
+			if strings.HasSuffix(head, "[]") { // a list that takes entries without an edit has none
+				head = ""
+			}
+			return head + "\n" + regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(on, "")
 		})
 	}
 	files["secret"] = "hunter2\n"

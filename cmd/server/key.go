@@ -54,7 +54,7 @@ Prints a new API key, once, and its entry for the keys of auth.yaml, which has o
 		fmt.Fprintln(stdout, err)
 		return errUsage
 	}
-	fmt.Fprintf(stdout, "%s\n\nThe key is above; it is not shown again. Add this to keys in auth.yaml:\n\n", secret)
+	fmt.Fprintf(stdout, "%s\n\nThe key is above; it is not shown again. This goes below keys: in auth.yaml, where anonymous.enabled: false refuses callers without a key:\n\n", secret)
 	fmt.Fprintf(stdout, "  - name: %s\n    hash: %s\n", strconv.Quote(*name), hash)
 	fmt.Fprintf(stdout, "    models: [%s]\n", quoted(*models))
 	for _, line := range []struct{ key, value string }{{"limits", *limits}, {"expires", *expires}} {

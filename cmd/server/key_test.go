@@ -23,7 +23,7 @@ func TestAKeyThatIsMadeWorks(t *testing.T) {
 	require.True(t, found)
 	require.Regexp(t, `^qd_[0-9a-f]{64}$`, secret)
 	require.Equal(t, 1, strings.Count(out.String(), secret))
-	_, entry, found = strings.Cut(entry, "auth.yaml:\n")
+	_, entry, found = strings.Cut(entry, "without a key:\n")
 	require.True(t, found)
 
 	dir := t.TempDir()

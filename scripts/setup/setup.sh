@@ -9,8 +9,8 @@
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
 # Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for Intel
 # processors openvino; for models that only PyTorch exports torch; for the tests testmodels pytest
-# clients openapi examples commands helm k8s gotestsum lint redis torchtest infinity compose browser
-# chromium; for the pages that the server serves, and their tests, node npm; for releases cyclonedx
+# clients openapi examples commands helm k8s gotestsum lint redis torchtest infinity compose kubernetes
+# browser chromium; for the pages that the server serves, and their tests, node npm; for releases cyclonedx
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -188,6 +188,9 @@ step_compose() {
   (cd scripts/tools && go build -trimpath -o "../../$var/tools/docker-compose" github.com/docker/compose/v2/cmd)
 }
 
+# A cluster for the tests, of two nodes.
+step_kubernetes() { scripts/k8s/build.sh "$var/k8s"; }
+
 step_gotestsum() { go_tool "gotest.tools/gotestsum@$GOTESTSUM_VERSION"; }
 
 # can_install: whether Debian's packages can be installed here.
@@ -254,6 +257,7 @@ inputs() {
     k8s) cat test/k8s/requirements.txt; python3 --version ;;
     cyclonedx) echo "$CYCLONEDX_VERSION"; go env GOVERSION ;;
     compose) cat scripts/tools/go.sum; go env GOVERSION ;;
+    kubernetes) cat scripts/k8s/tools/go.* scripts/k8s/tools/coredns/* scripts/k8s/build.sh scripts/k8s/images.py; echo "$CNI_VERSION"; go env GOVERSION ;;
     redis) echo redis-server ;;
     commands) command -v "${commands[@]}" || true ;;
   esac
@@ -286,6 +290,7 @@ result() {
     k8s) echo "$var/k8s-venv/bin/pytest" ;;
     cyclonedx) echo "$var/tools/cyclonedx-gomod" ;;
     compose) echo "$var/tools/docker-compose" ;;
+    kubernetes) echo "$var/k8s/images.tar" ;;
     redis) command -v redis-server || echo redis-server ;;
     *) echo . ;;
   esac
@@ -298,7 +303,7 @@ title() {
     onnxruntime) echo "ONNX Runtime library" ;;
     onnxruntime-gpu) echo "ONNX Runtime GPU libraries (255 MB)" ;;
     openvino) echo "OpenVINO for Intel processors (52 MB)" ;;
-    tokenizers) echo "tokenizers library (cargo, a minute or two)" ;;
+    tokenizers) echo "tokenizers library (cargo, 2 minutes)" ;;
     exporter) echo "exporter's Python environment" ;;
     model) echo "default model all-MiniLM-L6-v2" ;;
     testmodels) echo "small models for the tests" ;;
@@ -319,6 +324,7 @@ title() {
     k8s) echo "what checks the chart" ;;
     cyclonedx) echo "cyclonedx-gomod (go install)" ;;
     compose) echo "Docker Compose (go build, minutes)" ;;
+    kubernetes) echo "Kubernetes (go build, ten minutes)" ;;
     redis) echo "redis-server for the tests" ;;
     commands) echo "curl, jq, zsh, fish, systemd for tests" ;;
     *) echo "unknown step '$1'; see scripts/setup/setup.sh" >&2; return 1 ;;

@@ -57,7 +57,8 @@ func (s serviceManager) hears(ctx context.Context, log *slog.Logger, ready func(
 
 // tell sends lines; a name that begins with @ is Linux's abstract one.
 func (s serviceManager) tell(lines string) error {
-	conn, err := net.DialTimeout("unixgram", string(s), notifyTimeout)
+	// The context that has ended is what STOPPING tells of.
+	conn, err := (&net.Dialer{Timeout: notifyTimeout}).DialContext(context.Background(), "unixgram", string(s))
 	if err != nil {
 		return err
 	}

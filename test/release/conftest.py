@@ -14,9 +14,9 @@ HERE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 SERVER = f"quadrate-{VERSION}-linux-{HERE}"
 
 
-def build(out, *options):
+def build(out, root=ROOT):
     """With a umask by which nobody else could read what is unpacked, were it kept."""
-    subprocess.run([ROOT / "scripts/release.sh", "--out", out, *options, VERSION], cwd=ROOT, check=True, umask=0o077)
+    subprocess.run([root / "scripts/release.sh", "--out", out, VERSION], cwd=root, check=True, umask=0o077)
     return out
 
 

@@ -126,10 +126,19 @@ def test_server_runs_where_it_is_unpacked(dist, elsewhere, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in moved.rglob("*")} == before
 
 
-def test_the_same_commit_makes_the_same_archives(dist, tmp_path):
-    again = build(tmp_path / "again")
-    assert {made.name for made in again.iterdir()} == {made.name for made in dist.iterdir()}
-    assert not [made.name for made in again.iterdir() if made.read_bytes() != (dist / made.name).read_bytes()]
+def test_the_same_commit_makes_the_same_archives(tmp_path):
+    """In two clones of the last commit, which differ in their place, and in no file that somebody edits meanwhile."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    made = []
+    for name in ("one", "another clone"):
+        clone = tmp_path / name
+        subprocess.run(["git", "clone", "--quiet", "--shared", "--no-checkout", ROOT, clone], check=True)
+        subprocess.run(["git", "checkout", "--quiet", commit], cwd=clone, check=True)
+        (clone / "var").symlink_to(ROOT / "var")
+        made.append(build(tmp_path / f"made by {name}", clone))
+    one, another = made
+    assert {file.name for file in one.iterdir()} == {file.name for file in another.iterdir()}
+    assert not [file.name for file in one.iterdir() if file.read_bytes() != (another / file.name).read_bytes()]
 
 
 def test_a_failure_leaves_what_was_there(tmp_path):

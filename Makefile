@@ -6,6 +6,7 @@ export GOLANGCI_VERSION := v2.15.0
 export GOTESTSUM_VERSION := v1.13.0
 export HELM_VERSION := v3.22.0
 export KUBECONFORM_VERSION := v0.8.0
+export CNI_VERSION := v1.8.0
 export CYCLONEDX_VERSION := v1.10.0
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -139,6 +140,10 @@ start-all: build ## Check Ollama, start TEI and vLLM by Compose, then the server
 .PHONY: compose-test
 compose-test: ## Check deploy/compose and bring its base stack up, with images made on the spot (root; Debian's docker.io)
 	@scripts/compose/test.sh $(ARGS)
+
+.PHONY: k8s-test
+k8s-test: ## Run the Helm chart in a real Kubernetes of two nodes, built from its Go modules (root; Debian's docker.io)
+	@scripts/k8s/test.sh $(ARGS)
 
 .PHONY: k8s-manifests
 k8s-manifests: ## Render deploy/k8s/manifests from the Helm chart

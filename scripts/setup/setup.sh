@@ -189,7 +189,7 @@ step_compose() {
 }
 
 # A cluster for the tests, of two nodes.
-step_kubernetes() { scripts/k8s/build.sh "$var/k8s"; }
+step_kubernetes() { CNI_VERSION=$CNI_VERSION scripts/k8s/build.sh "$var/k8s"; }
 
 step_gotestsum() { go_tool "gotest.tools/gotestsum@$GOTESTSUM_VERSION"; }
 

@@ -84,4 +84,7 @@ def test_size_is_reported(variant):
             print(f"{size / 1e6:8.1f} MB  {made[:100]}")
     whole, base = sum(size for size, _ in layers), layers[-1][0]
     print(f"{whole / 1e6:8.1f} MB in all, of it {(whole - base) / 1e6:.0f} MB on top of the base")
-    assert whole - base < 500e6
+    labels = json.loads(docker("image", "inspect", image() + variant))[0]["Config"]["Labels"]
+    # ONNX Runtime's GPU libraries have 285 MB more, and the model has a second variant.
+    bound = 900e6 if labels["org.opencontainers.image.description"].endswith("CUDA") else 500e6
+    assert whole - base < bound

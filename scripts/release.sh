@@ -35,8 +35,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$out" "$work/made"
 
-# program OS ARCH PACKAGE TO: a program with the release's version and commit.
-program() { GOOS=$1 GOARCH=$2 go build -trimpath -buildvcs=true -ldflags "-s -w -X main.version=$version" -o "$4" "$3"; }
+# program OS ARCH PACKAGE TO: a program with the release's version and commit. Go's build id is left out,
+# which depends on where the native library lies.
+program() { GOOS=$1 GOARCH=$2 go build -trimpath -buildvcs=true -ldflags "-s -w -buildid= -X main.version=$version" -o "$4" "$3"; }
 
 # pack FOLDER: an archive of $work/FOLDER that depends on its content alone.
 pack() {

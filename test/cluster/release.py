@@ -1,6 +1,9 @@
 """A release of the chart in the cluster, as its operators see it."""
 
 import json
+import os
+import pathlib
+import signal
 import subprocess
 
 from conftest import CHART, KUBECONFIG, KUBECTL, VALUES, got, helm, kubectl, until
@@ -49,6 +52,13 @@ class Release:
     def execute(self, pod: str, *command, check=True) -> subprocess.CompletedProcess:
         return self.kubectl("exec", pod, "--", *command, check=check)
 
+    def kill(self, pod: dict) -> None:
+        """Ends a pod's server as a crash would, and waits until it has been started again and is ready."""
+        name, status = pod["metadata"]["name"], pod["status"]["containerStatuses"][0]
+        os.kill(process_of(status["containerID"].rsplit("/", 1)[1]), signal.SIGKILL)
+        until(lambda: self.got("pod", name)["status"]["containerStatuses"][0]["restartCount"] == status["restartCount"] + 1, 60, "the container has been started again")
+        until(lambda: condition(self.got("pod", name), "Ready"), 120, "it is ready")
+
     def watch(self, pod: str) -> "Watch":
         return Watch(self.namespace, pod)
 
@@ -76,6 +86,20 @@ class Watch:
         self.process.kill()
         self.process.wait()
         return seen
+
+
+def process_of(container: str) -> int:
+    """The first process of a container, by its control group: the nodes are on one machine."""
+    found = [int(folder.name) for folder in pathlib.Path("/proc").glob("[0-9]*") if container in text(folder / "cgroup")]
+    assert found, f"no process of {container}"
+    return min(found)
+
+
+def text(file: pathlib.Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError:
+        return ""  # it has ended meanwhile
 
 
 def condition(pod: dict, name: str) -> bool:

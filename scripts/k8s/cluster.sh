@@ -98,6 +98,9 @@ case $command in
   *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 2 ;;
 esac
 case $command in
+  exec | load) runs || { echo "no cluster runs with its files below $dir" >&2; exit 1; } ;;
+esac
+case $command in
   exec) on 1 "$@" ;;
   *) "$command" "$@" ;;
 esac

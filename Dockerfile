@@ -19,7 +19,7 @@ ARG EXPORTER=with
 FROM ${RUST_IMAGE} AS rust
 
 # What changes least comes first here, too: a commit that changes Go files alone compiles those
-# packages and links. The folders of what Go and cargo have compiled are the builder's, and in no image.
+# packages and links. The folder of what Go has compiled is the builder's, and in no image.
 FROM ${GO_IMAGE} AS source
 RUN apt-get update \
  && apt-get install -y --no-install-recommends build-essential ca-certificates git python3 python3-pip python3-venv \
@@ -30,7 +30,7 @@ ENV CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup PATH=/usr/local/ca
 WORKDIR /src
 COPY go.mod go.sum ./
 COPY scripts/setup scripts/setup
-RUN --mount=type=cache,target=/src/var/build/tokenizers/target scripts/setup/setup.sh tools modules onnxruntime tokenizers
+RUN scripts/setup/setup.sh tools modules onnxruntime tokenizers
 COPY scripts/requirements.txt scripts/export_onnx.sh scripts/
 COPY scripts/quadrate_export scripts/quadrate_export
 COPY scripts/quadrate_export_torch scripts/quadrate_export_torch

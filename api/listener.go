@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -39,8 +40,8 @@ const (
 // listener accepts connections and knows those that are open. Closing it loses nothing that
 // has arrived. The kernel resets connections that it has made and nobody has accepted, so
 // new ones are kept out first, where the platform can, and those are accepted. Every wait for
-// a client's bytes, from then on, ends soon. A connection that waits for a request is closed
-// by the goroutine that reads it, after a last look for bytes.
+// a client's bytes, from then on, ends soon: a connection that waits for a request is closed
+// by the goroutine that reads it, after a last look for bytes, and by nobody else.
 type listener struct {
 	net.Listener
 	tls      *tls.Config
@@ -59,6 +60,7 @@ type listener struct {
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
+	ended chan struct{} // closed when no connection is left, where somebody waits for that
 }
 
 func newListener(inner net.Listener, secure *tls.Config, limit int) *listener {
@@ -146,15 +148,34 @@ func (l *listener) Close() error {
 	if raw, ok := l.Listener.(syscall.Conn); ok && refuseNew(raw) {
 		wait = lastAccept
 	}
-	if l.expire(wait) {
-		<-l.emptied
-	} else if err := l.Listener.Close(); err != nil {
-		return err
+	if !l.expire(wait) {
+		if err := l.Listener.Close(); err != nil {
+			return err
+		}
 	}
+	<-l.emptied
 	for _, c := range l.open() {
 		c.hurry()
 	}
 	return nil
+}
+
+// wait returns when no connection is left. Close must have come before.
+func (l *listener) wait(ctx context.Context) error {
+	l.mu.Lock()
+	ended := make(chan struct{})
+	if len(l.conns) == 0 {
+		close(ended)
+	} else {
+		l.ended = ended
+	}
+	l.mu.Unlock()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // abort closes every connection, whatever it is doing.
@@ -178,6 +199,10 @@ func (l *listener) remove(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.conns, c)
+	if len(l.conns) == 0 && l.ended != nil {
+		close(l.ended)
+		l.ended = nil
+	}
 }
 
 func (l *listener) open() []*conn {
@@ -215,8 +240,6 @@ type conn struct {
 	owner *listener
 	// fresh is true until the first byte of the next request.
 	fresh atomic.Bool
-	// reading is true while a goroutine is in Read.
-	reading atomic.Bool
 	// ended is true when the client has closed its side.
 	ended atomic.Bool
 	// linger asks Close to let the client finish sending.
@@ -230,9 +253,10 @@ type conn struct {
 // Read reads. Where no request has begun, an ended wait reads as the end of the connection,
 // so that it is closed without an answer to nothing.
 func (c *conn) Read(p []byte) (int, error) {
-	c.reading.Store(true)
-	defer c.reading.Store(false)
 	n, err := c.Conn.Read(p)
+	if n == 0 && c.owner.stopping.Load() && c.fresh.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+		n, err = c.look(p)
+	}
 	if errors.Is(err, io.EOF) {
 		c.ended.Store(true)
 	}
@@ -244,6 +268,15 @@ func (c *conn) Read(p []byte) (int, error) {
 		err = io.EOF
 	}
 	return n, err
+}
+
+// look reads once more after the wait has ended. On a busy machine the time can be over before
+// the goroutine has come to read what was there long ago.
+func (c *conn) look(p []byte) (int, error) {
+	if err := c.Conn.SetReadDeadline(time.Now().Add(lastTry)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
 }
 
 // SetWriteDeadline never fails: the HTTP library panics where it does, as on a connection
@@ -294,13 +327,8 @@ func cut(nc net.Conn) bool {
 // idle says that the answer is written, and the next request may begin.
 func (c *conn) idle() { c.fresh.Store(true) }
 
-// Close closes. While the server stops, the HTTP library closes connections that wait for
-// a request from a goroutine that cannot know whether one has just arrived: that is left to
-// the goroutine that reads.
+// Close closes.
 func (c *conn) Close() error {
-	if c.owner.stopping.Load() && c.fresh.Load() && c.reading.Load() {
-		return nil
-	}
 	defer c.owner.remove(c)
 	if c.linger.Load() {
 		c.drain()

@@ -5,6 +5,7 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -35,4 +36,25 @@ func TestServeReturnsWhatAcceptCannotPass(t *testing.T) {
 	broken := errors.New("no more")
 	require.ErrorIs(t, w.Serve(&shortOf{Listener: listen(t), err: broken, times: 1 << 30}), broken)
 	require.NoError(t, w.Shutdown(t.Context()), "and Shutdown does not wait for Accept")
+}
+
+// TestReadLooksOnceMoreAfterTheWait: what has arrived is read, though the goroutine that reads
+// comes to it after its time.
+func TestReadLooksOnceMoreAfterTheWait(t *testing.T) {
+	inner := listen(t)
+	l := newListener(inner, nil, 1)
+	client, err := net.Dial("tcp", inner.Addr().String())
+	require.NoError(t, err)
+	defer func() { _ = client.Close() }()
+	served, err := l.Accept()
+	require.NoError(t, err)
+	defer func() { _ = served.Close() }()
+	_, err = client.Write([]byte("GET"))
+	require.NoError(t, err)
+	l.stopped = time.Now().Add(-lastBytes)
+	l.stopping.Store(true)
+	require.NoError(t, served.SetReadDeadline(time.Time{}))
+	p := make([]byte, 8)
+	eventually(t, "the bytes are read", func() bool { n, _ := served.Read(p); return n == 3 })
+	require.Equal(t, "GET", string(p[:3]))
 }

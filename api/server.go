@@ -295,7 +295,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	<-l.started // the HTTP library knows the listener from then on
-	err := s.app.Server().ShutdownWithContext(ctx)
+	// The library learns of it last. It would end a connection behind an answer that did not
+	// say so, because it was begun before Drain, and the next request may be there already.
+	err := l.Close()
+	if err == nil {
+		err = l.wait(ctx)
+	}
+	if err == nil {
+		err = s.app.Server().ShutdownWithContext(ctx)
+	}
 	if err != nil {
 		l.abort()
 		return fmt.Errorf("api: shutdown: %w", err)

@@ -28,13 +28,14 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	fmt.Println(orphan.Process.Pid)
-	select {}
+	time.Sleep(10 * time.Minute) // without cgo an empty select would end it, as a deadlock
 }
 
 func TestAChildEndsWithItsKilledParent(t *testing.T) {
 	parent := exec.Command(os.Args[0])
 	parent.Env = append(os.Environ(), role+"=1")
 	parent.Stderr = os.Stderr
+	parent.SysProcAttr = Attributes()
 	out, err := parent.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, parent.Start())

@@ -3,8 +3,8 @@
 # library, the exporter's Python environment and the default model. Every step is skipped when
 # its result is there and was made from the same inputs, so an interrupted run goes on where it
 # stopped. Nothing outside the repository is changed but the clients' own download caches, and,
-# for the tests and as root only, Debian's packages redis-server, curl, jq, zsh, fish, systemd and
-# chromium with a font are installed where they are missing.
+# for the tests and as root only, Debian's packages redis-server, curl, jq, openssl, zsh, fish, systemd
+# and chromium with a font are installed where they are missing.
 #
 # Usage: scripts/setup/setup.sh [STEP ...]    (default: the steps that `make run` needs)
 # Steps: tools modules onnxruntime tokenizers exporter model; for GPUs onnxruntime-gpu; for Intel
@@ -198,8 +198,9 @@ can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
 
 install_packages() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; }
 
-# Examples and scripts call them, as users do; the shells complete, and systemd-analyze reads the unit.
-commands=(curl jq zsh fish systemd-analyze)
+# Examples and scripts call them, as users do; openssl makes the chart's certificates, the shells
+# complete, and systemd-analyze reads the unit.
+commands=(curl jq openssl zsh fish systemd-analyze)
 
 step_commands() {
   local missing=() name
@@ -326,7 +327,7 @@ title() {
     compose) echo "Docker Compose (go build, minutes)" ;;
     kubernetes) echo "Kubernetes (go build, ten minutes)" ;;
     redis) echo "redis-server for the tests" ;;
-    commands) echo "curl, jq, zsh, fish, systemd for tests" ;;
+    commands) echo "curl, zsh, systemd and others for tests" ;;
     *) echo "unknown step '$1'; see scripts/setup/setup.sh" >&2; return 1 ;;
   esac
 }

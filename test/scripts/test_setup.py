@@ -7,10 +7,11 @@ import subprocess
 import pytest
 from conftest import ROOT
 
-# A set-up with steps of its own around the real steps.sh.
+# A set-up with steps of its own around the real steps.sh, whose text is here as another user might not
+# get at the clone.
 SETUP = f"""set -euo pipefail
 var=var stamps=var/stamps
-. {ROOT}/scripts/setup/steps.sh
+{(ROOT / "scripts/setup/steps.sh").read_text()}
 inputs() {{ echo "$1"; }}
 result() {{ echo .; }}
 title() {{ echo "step $1"; }}

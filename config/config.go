@@ -40,6 +40,7 @@ type Config struct {
 	RateLimits RateLimits `key:"rate_limits" file:"files.rate_limits"`
 
 	sources []string
+	pem     []string                     // those of them that are certificates and their keys
 	sums    map[string][sha256.Size]byte // of what was there of the sources
 }
 
@@ -65,8 +66,8 @@ func (t Tracing) Share() float64 {
 }
 
 // Sources are the files that a configuration was read from, as absolute paths: also those that
-// may be absent and are, .env among them, and the files of secrets. A change of one may change
-// the configuration.
+// may be absent and are, .env among them, the files of secrets, and certificates and their
+// keys. A change of one may change the configuration, or what the server makes of it.
 func (c *Config) Sources() []string { return slices.Clone(c.sources) }
 
 // Log is what is logged and how.
@@ -121,7 +122,7 @@ func (s Server) Timeouts(gpu bool) (request, shutdown time.Duration) {
 
 // TLS is the server's certificate. Either both are set or neither.
 type TLS struct {
-	Cert string `key:"cert" doc:"PEM file of the certificate chain; with key: serve HTTPS"`
+	Cert string `key:"cert" doc:"PEM file of the certificate chain; with key: serve HTTPS. What is new in either file is taken without a restart"`
 	Key  string `key:"key" doc:"PEM file of the private key"`
 }
 

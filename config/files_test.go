@@ -112,7 +112,7 @@ upstreams:
 	require.Equal(t, "rediss://u:p@h:1/2", cfg.RateLimits.Store)
 
 	var want []string
-	for _, name := range []string{".env", "configs/server.yaml", "configs/routing.yaml", "secrets/header", "secrets/key", "configs/auth.yaml", "configs/rate_limits.yaml", "secrets/redis"} {
+	for _, name := range []string{".env", "configs/server.yaml", "configs/routing.yaml", "secrets/header", "secrets/key", "configs/auth.yaml", "configs/rate_limits.yaml", "secrets/redis", "file:secrets/header"} {
 		want = append(want, filepath.Join(dir, name))
 	}
 	require.Equal(t, want, cfg.Sources())

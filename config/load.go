@@ -82,6 +82,7 @@ func Load(opts LoadOptions) (*Config, error) {
 		return nil, err
 	}
 	l.resolvePaths(cfg)
+	l.readCertificates(cfg)
 	trimURLs(cfg.Routing.Upstreams)
 	resolveContainers(cfg)
 	cfg.sources, cfg.sums = l.sources, l.sums
@@ -315,6 +316,21 @@ func (l *loader) resolvePaths(cfg *Config) {
 	for _, p := range paths {
 		if *p != "" {
 			*p = l.abs(*p)
+		}
+	}
+}
+
+// readCertificates makes the files of TLS sources, the server's and the upstreams', so that a
+// renewal is a change. Whether they can be used is for the server to say.
+func (l *loader) readCertificates(cfg *Config) {
+	files := []string{cfg.Server.TLS.Cert, cfg.Server.TLS.Key}
+	for _, u := range cfg.Routing.Upstreams {
+		files = append(files, u.CAFile, u.ClientCert, u.ClientKey)
+	}
+	for _, path := range files {
+		if path != "" {
+			cfg.pem = append(cfg.pem, path)
+			_, _ = l.readSource(path)
 		}
 	}
 }

@@ -27,10 +27,12 @@ const (
 //
 // It watches the files' folders, and those that links lead to, not the files: an editor puts a
 // new file in the old one's place, and Kubernetes turns a link of a folder's. A file that is not
-// there may come. Several changes in a row are one, and a file that is written anew with the same
+// there may come. The folders of a certificate and its key may be closed to the server, as
+// Debian's /etc/ssl/private is to whoever may read a key in it: they are looked at when another
+// source changes, and so are all. Several changes in a row are one, and a file that is written anew with the same
 // content has not changed.
 func Watch(ctx context.Context, cfg *Config, changed func()) error {
-	return watch(ctx, &watched{files: cfg.sources, seen: cfg.sums}, changed, func() {})
+	return watch(ctx, &watched{files: cfg.sources, hidden: cfg.pem, seen: cfg.sums}, changed, func() {})
 }
 
 // watch calls set when all changes are seen from now on.
@@ -90,9 +92,10 @@ func debounce(ctx context.Context, events <-chan fsnotify.Event, faults <-chan e
 
 // watched is what Watch knows of the files.
 type watched struct {
-	files []string
-	add   func(folder string) error
-	seen  map[string][sha256.Size]byte // the content of those that can be read
+	files  []string
+	hidden []string // those of them whose folders may be closed
+	add    func(folder string) error
+	seen   map[string][sha256.Size]byte // the content of those that can be read
 }
 
 // look reads the files and watches the folders that they are in now. It reports whether content
@@ -129,7 +132,9 @@ func (t *watched) watch(file string) error {
 			return nil
 		}
 		for _, folder := range all {
-			if err := t.add(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			err := t.add(folder)
+			closed := errors.Is(err, fs.ErrPermission) && slices.Contains(t.hidden, file)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !closed {
 				return fmt.Errorf("config: watching %s: %w", folder, err)
 			}
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -197,6 +198,32 @@ func TestWatchBeginsWhereTheConfigurationWasRead(t *testing.T) {
 		require.NoError(t, Watch(ctx, cfg, cancel), name)
 		require.NoError(t, t.Context().Err())
 	}
+}
+
+// The folder of a key may be closed to who may read the key; its content is looked at all the same.
+func TestACertificatesFolderMayBeClosed(t *testing.T) {
+	dir := workspace(t, map[string]string{DefaultFile: minimal + "\nserver: {tls: {cert: cert.pem, key: private/key.pem}}\n", "cert.pem": "a", "private/key.pem": "b"})
+	cfg, err := Load(LoadOptions{Dir: dir})
+	require.NoError(t, err)
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "private", "key.pem")
+	require.Subset(t, cfg.Sources(), []string{cert, key})
+	closed := func(folder string) error {
+		if folder == filepath.Dir(key) {
+			return fs.ErrPermission
+		}
+		return nil
+	}
+	w := &watched{files: cfg.sources, hidden: cfg.pem, add: closed, seen: cfg.sums}
+	differs, err := w.look()
+	require.NoError(t, err)
+	require.False(t, differs)
+	put(t, key, "c")
+	differs, err = w.look()
+	require.NoError(t, err)
+	require.True(t, differs)
+	w.hidden = nil
+	_, err = w.look()
+	require.ErrorIs(t, err, fs.ErrPermission, "of any other file it is an error")
 }
 
 func TestWatchThatCannot(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,7 @@ type gateway struct {
 	hooks proxy.Hooks
 
 	keys    atomic.Pointer[auth.Keyring]
+	pair    atomic.Pointer[tls.Certificate] // nil: plain HTTP
 	trusted atomic.Pointer[[]netip.Prefix]
 	proxy   atomic.Pointer[proxy.Proxy]
 	last    atomic.Pointer[reloadReport]
@@ -64,13 +66,15 @@ type reloadReport struct {
 // start puts the configuration in force that the program starts with; local models come later.
 func (g *gateway) start(cfg *config.Config) error {
 	keys, keysErr := keyring(cfg.Auth)
+	pair, pairErr := certificate(cfg.Server.TLS)
 	g.containers.begin(cfg.Routing)
 	p, proxyErr := proxy.New(g.proxyOptions(cfg.Routing))
-	if err := errors.Join(keysErr, proxyErr); err != nil {
+	if err := errors.Join(pairErr, keysErr, proxyErr); err != nil {
 		return err
 	}
 	g.cfg = cfg
 	g.adopt(cfg, keys)
+	g.pair.Store(pair)
 	g.proxy.Store(p)
 	if err := g.content.set(parts{nil, p.Entries(), p.Families()}); err != nil {
 		return err
@@ -152,8 +156,9 @@ func problemsOf(err error) []string {
 func (g *gateway) exchange(ctx context.Context, cfg *config.Config, report *reloadReport) error {
 	report.Restart = config.Restart(g.cfg, cfg)
 	cfg = reloadable(g.cfg, cfg)
-	keys, err := keyring(cfg.Auth)
-	if err != nil {
+	pair, pairErr := certificate(cfg.Server.TLS)
+	keys, keysErr := keyring(cfg.Auth)
+	if err := errors.Join(pairErr, keysErr); err != nil {
 		return err
 	}
 	g.containers.begin(cfg.Routing)
@@ -173,6 +178,7 @@ func (g *gateway) exchange(ctx context.Context, cfg *config.Config, report *relo
 	}
 	report.Routing = !reflect.DeepEqual(g.cfg.Routing, cfg.Routing)
 	g.adopt(cfg, keys)
+	g.renew(pair)
 	g.cfg = cfg
 	report.Loaded, report.Removed = x.names()
 	g.retire(x.retired, before, drop)

@@ -131,10 +131,6 @@ func (p *program) metricsHandler() http.Handler {
 
 // server makes the HTTP server, whose requests end with base.
 func (p *program) server(base context.Context) (*api.Server, error) {
-	certificate, err := certificate(p.cfg.Server.TLS)
-	if err != nil {
-		return nil, err
-	}
 	here := machine.This()
 	cfg, g := p.cfg.Server, p.gateway
 	return api.New(api.Options{
@@ -151,7 +147,7 @@ func (p *program) server(base context.Context) (*api.Server, error) {
 		DecodeTokenIDs:     cl100k.Decode,
 		CORSOrigins:        cfg.CORS.Origins,
 		GzipFrom:           int64(cfg.GzipFrom),
-		TLS:                certificate,
+		TLS:                g.tls(),
 		Metrics:            p.metricsHandler(),
 		MetricsNeedKey:     cfg.Metrics == config.MetricsKey,
 		Version:            version,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -192,16 +191,4 @@ func localURL(cfg *config.Config, address string) string {
 	}
 	_, port, _ := net.SplitHostPort(address)
 	return scheme + "://" + net.JoinHostPort(host, port)
-}
-
-// certificate is the server's TLS configuration, nil when it serves plain HTTP.
-func certificate(cfg config.TLS) (*tls.Config, error) {
-	if cfg.Cert == "" {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
-	if err != nil {
-		return nil, fmt.Errorf("server.tls: %w", err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }

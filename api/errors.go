@@ -229,6 +229,10 @@ func marshal(v any) []byte {
 func (x *call) fail(err error) {
 	var unrouted *fiber.Error
 	if errors.As(err, &unrouted) {
+		if x.browses() {
+			x.leadToPages()
+			return
+		}
 		err = x.unrouted(unrouted)
 	}
 	f := describe(err, x.server.base.Err() != nil)

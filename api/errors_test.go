@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quadrate-maas/quadrate/auth"
 	"github.com/quadrate-maas/quadrate/models"
 	"github.com/quadrate-maas/quadrate/models/modelstest"
 )
@@ -184,6 +185,9 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 	}
 	require.Equal(t, 200, w.post(t, "/v1/embeddings/", `{"input":"x"}`).status, "a slash at the end does no harm")
 	require.Equal(t, 405, w.get(t, "/").status, "TEI's POST / is there, and its health is /health")
+	got = w.get(t, "/", "Accept", "application/json, */*")
+	require.Equal(t, 405, got.status, "it is for browsers alone that there is a page")
+	require.Equal(t, "POST", got.header.Get("Allow"))
 	got = w.get(t, "/v1/embeddings")
 	require.Equal(t, 405, got.status)
 	require.Equal(t, "POST", got.header.Get("Allow"))
@@ -195,6 +199,34 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 	require.Equal(t, 405, got.status)
 	require.Equal(t, "GET, HEAD, POST", got.header.Get("Allow"))
 	golden(t, "error_unknown_method", got.body)
+}
+
+// Who opens the server's address in a browser finds a page, with keys or without; HEAD is as GET.
+func TestABrowserIsLedToThePlayground(t *testing.T) {
+	const accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8" // Firefox's, and nearly all others'
+	w := locked(t, auth.Anonymous{}, nil)
+	w.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		got := w.do(t, method, "/", nil, "Accept", accept)
+		require.Equal(t, 302, got.status, method)
+		require.Equal(t, "/playground", got.header.Get("Location"))
+		require.Equal(t, "Accept", got.header.Get("Vary"))
+		require.NotContains(t, got.header, "Allow")
+		require.NotContains(t, got.header, "Content-Type")
+		require.Empty(t, got.body)
+		ev := w.lastEvent(t)
+		require.Equal(t, "/", ev.Route)
+		require.Equal(t, 302, ev.Status)
+		require.NoError(t, ev.Error)
+	}
+	require.Equal(t, 405, w.do(t, http.MethodDelete, "/", nil, "Accept", accept).status)
+	require.Equal(t, 405, w.get(t, "/embed", "Accept", accept).status)
+	require.Equal(t, 404, w.get(t, "/nothing", "Accept", accept).status)
+	require.Equal(t, 401, w.post(t, "/", `{"inputs":"x"}`, "Accept", accept).status, "POST is TEI's")
+	w.client.CheckRedirect = nil
+	got := w.get(t, "/", "Accept", accept)
+	require.Equal(t, 200, got.status)
+	require.Contains(t, got.header.Get("Content-Type"), "text/html")
 }
 
 func TestTokenIDsRefused(t *testing.T) {

@@ -2,6 +2,9 @@ package api
 
 import (
 	"context"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
 
 	"github.com/quadrate-maas/quadrate/models"
 )
@@ -31,6 +34,25 @@ func (s *Server) teiRoot(ctx context.Context, x *call) error {
 		return s.answerPrediction(ctx, x, data)
 	}
 	return s.answerEmbed(ctx, x, data)
+}
+
+// browses reports whether a browser asks for the server's address as if for a page. Clients that
+// take anything, as curl does, are told that the path is POST's.
+func (x *call) browses() bool {
+	read := x.event.Method == fiber.MethodGet || x.event.Method == fiber.MethodHead
+	return read && x.http.Path() == "/" && strings.Contains(x.http.Get(fiber.HeaderAccept), fiber.MIMETextHTML)
+}
+
+// leadToPages sends a browser to the playground, which is open as the redirection is.
+func (x *call) leadToPages() {
+	x.event.Route = "/"
+	x.send(fiber.StatusFound, nil)
+	header := &x.http.Response().Header
+	header.Del(fiber.HeaderAllow)
+	header.Del(fiber.HeaderContentType)
+	header.SetNoDefaultContentType(true)
+	x.http.Set(fiber.HeaderLocation, "/playground")
+	x.http.Vary(fiber.HeaderAccept)
 }
 
 // rootShape is what a request shows of its kind. A value of a wrong type is left for the decoder

@@ -155,7 +155,7 @@ func TestAFallbackKeepsAModelReady(t *testing.T) {
 		p := openProxy(t, Options{Upstreams: []Upstream{a, b}, Routes: []Route{{Name: "m", Upstream: "a", Tasks: embedTask, Fallback: []string{"b"}}}}, w.seams())
 		time.Sleep(10 * time.Second)
 		e := p.Entries()[0]
-		require.Equal(t, models.Status{State: models.StateReady, Backend: "a", Reason: `upstream "a": none of its 1 addresses passes health checks`}, e.Model.Status())
+		require.Equal(t, models.Status{State: models.StateReady, Backend: "a", Reason: `upstream "a": its one address does not pass health checks`}, e.Model.Status())
 		m, err := e.Embedder()
 		require.NoError(t, err)
 		result, err := m.Embed(t.Context(), embedOne("text"))

@@ -198,5 +198,8 @@ func (p *pool) healthy() (bool, string) {
 	if slices.ContainsFunc(p.endpoints, func(e *endpoint) bool { return !e.unhealthy }) {
 		return true, ""
 	}
+	if len(p.endpoints) == 1 {
+		return false, "its one address does not pass health checks"
+	}
 	return false, fmt.Sprintf("none of its %d addresses passes health checks", len(p.endpoints))
 }

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -138,9 +141,26 @@ func (l *locals) show() error {
 	return l.content.setLocal(entriesOf(l.list))
 }
 
-// howToGet says how a model's files are made.
+// howToGet says how a model's files are made, or that they are looked for in the wrong place.
 func howToGet(spec models.Spec) string {
+	if meant := undoubled(spec.Path); meant != "" {
+		return "models[].path begins at models_dir and seems to name it again: leave that part out for " + meant
+	}
 	return "get it with: scripts/export_onnx.sh " + spec.Name + " --out " + spec.Path
+}
+
+// undoubled is a path without the folders that stand in it twice in a row, as var/models does in
+// /srv/var/models/var/models/x; empty: there are none.
+func undoubled(path string) string {
+	parts := strings.Split(filepath.ToSlash(path), "/")
+	for n := len(parts) / 2; n > 0; n-- {
+		for i := 0; i+2*n < len(parts); i++ {
+			if slices.Equal(parts[i:i+n], parts[i+n:i+2*n]) {
+				return filepath.FromSlash(strings.Join(slices.Delete(parts, i, i+n), "/"))
+			}
+		}
+	}
+	return ""
 }
 
 // ran counts a run, and keeps the stack of one that panicked.

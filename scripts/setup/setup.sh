@@ -178,7 +178,11 @@ step_helm() { go_tool "helm.sh/helm/v3/cmd/helm@$HELM_VERSION" && go_tool "githu
 
 step_examples() { environment "$var/examples-venv" test/examples/requirements.txt; }
 
-step_k8s() { environment "$var/k8s-venv" test/k8s/requirements.txt; }
+step_k8s() {
+  environment "$var/k8s-venv" test/k8s/requirements.txt
+  # Prometheus' engine, which answers what the alerts ask: the modules that the test is built of.
+  (cd test/k8s/alerts && go list -deps -test ./... >/dev/null)
+}
 
 step_cyclonedx() { go_tool "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$CYCLONEDX_VERSION"; }
 
@@ -255,7 +259,7 @@ inputs() {
     gotestsum) echo "$GOTESTSUM_VERSION"; go env GOVERSION ;;
     helm) echo "$HELM_VERSION $KUBECONFORM_VERSION"; go env GOVERSION ;;
     examples) cat test/examples/requirements.txt; python3 --version ;;
-    k8s) cat test/k8s/requirements.txt; python3 --version ;;
+    k8s) cat test/k8s/requirements.txt test/k8s/alerts/go.*; python3 --version ;;
     cyclonedx) echo "$CYCLONEDX_VERSION"; go env GOVERSION ;;
     compose) cat scripts/tools/go.sum; go env GOVERSION ;;
     kubernetes) cat scripts/k8s/tools/go.* scripts/k8s/tools/coredns/* scripts/k8s/build.sh scripts/k8s/images.py; echo "$CNI_VERSION"; go env GOVERSION ;;
@@ -335,8 +339,9 @@ title() {
 # fetched_from STEP: the servers that it asks, and the setting that names others.
 fetched_from() {
   case $1 in
-    modules | lint | gotestsum | helm | cyclonedx | compose) echo "the Go module proxy (GOPROXY)" ;;
+    modules | lint | gotestsum | helm | cyclonedx | compose | kubernetes) echo "the Go module proxy (GOPROXY)" ;;
     tokenizers) echo "the Go module proxy (GOPROXY) and crates.io (source replacement in cargo's configuration)" ;;
+    k8s) echo "PyPI (PIP_INDEX_URL) and the Go module proxy (GOPROXY)" ;;
     npm) echo "npm's registry (npm_config_registry)" ;;
     redis | commands | chromium) echo "Debian's mirrors (apt's sources)" ;;
     *) echo "PyPI (PIP_INDEX_URL)" ;;

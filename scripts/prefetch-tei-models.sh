@@ -12,7 +12,7 @@
 #   --timeout SECONDS  for one model, its download included (default 3600)
 #   --force        fetch again what is there
 #   --no-verify    leave the second start out (below)
-#   --dry-run      say what would be fetched
+#   --dry-run      say what would be fetched, and what is missing for it on this machine
 #   -h, --help     this text
 #
 # TEI itself fetches: which files it takes differs by its version and back end. A container of the
@@ -171,13 +171,12 @@ settle() {
   say "$model: there now"
 }
 
-need docker 'scripts/setup-wsl-docker.sh sets it up in WSL2; docs.docker.com/engine/install says how elsewhere.'
-need curl 'Debian and Ubuntu: apt-get install curl.'
+want docker 'scripts/setup-wsl-docker.sh sets it up in WSL2; docs.docker.com/engine/install says how elsewhere.'
+want curl 'Debian and Ubuntu: apt-get install curl.'
 lines=$(wanted) || exit 1
 [ -n "$lines" ] || { say "nothing leads to a container of TEI: nothing to fetch (upstreams of type tei with managed.image, or name models)"; exit 0; }
-if ! reason=$(docker version --format '{{.Server.Version}}' 2>&1); then
-  reason="the container engine does not answer: ${reason##*$'\n'}. Start Docker, or say with DOCKER_HOST where it is"
-  if [ "$dry_run" = yes ]; then note "what is there is not known: $reason"; else fail "$reason"; fi
+if command -v docker >/dev/null && ! reason=$(docker version --format '{{.Server.Version}}' 2>&1); then
+  lack "the container engine does not answer: ${reason##*$'\n'}. Start Docker, or say with DOCKER_HOST where it is"
 fi
 container='' starting='' started=0 failures=0
 folder=$(mktemp -d)

@@ -9,7 +9,7 @@
 #   --replace        remove other packagings of Docker (docker.io, podman-docker and so on) first
 #   --enable-systemd write systemd=true into /etc/wsl.conf where systemd is off; WSL must then be
 #                    restarted from Windows (wsl --shutdown) and this script be run again
-#   --dry-run        say what would be done, without root
+#   --dry-run        say what would be done, without root and on any machine, and what is in the way
 #   -h, --help       this text
 #
 # What is done already is left as it is. NVIDIA's driver belongs into Windows, which lends it to
@@ -49,16 +49,16 @@ check_machine() {
   kernel=$(uname -r)
   case $kernel in
     *WSL2* | *microsoft-standard*) ;;
-    *-Microsoft) fail "this is WSL1, where no container engine runs; in Windows: wsl --set-version ${WSL_DISTRO_NAME:-Ubuntu} 2" ;;
-    *) fail "this is no WSL2 (the kernel is $kernel); docs.docker.com/engine/install says how to install Docker elsewhere" ;;
+    *-Microsoft) lack "this is WSL1, where no container engine runs; in Windows: wsl --set-version ${WSL_DISTRO_NAME:-Ubuntu} 2" ;;
+    *) lack "this is no WSL2 (the kernel is $kernel); docs.docker.com/engine/install says how to install Docker elsewhere" ;;
   esac
   id=$(from_release ID)
-  [ "$id" = ubuntu ] || fail "this is ${id:-an unknown distribution}, and the script knows Ubuntu alone"
+  [ "$id" = ubuntu ] || lack "this is ${id:-an unknown distribution}, and the script knows Ubuntu alone"
   if [ "$dry_run" = no ] && [ "$(id -u)" -ne 0 ]; then fail "root is needed: sudo $(shown "$0")"; fi
   case $(readlink -f "$(command -v docker || true)") in
-    */docker-desktop/*) fail "Docker Desktop lends its engine to this distribution: use that one, or switch it off in its settings (Resources, WSL integration)" ;;
+    */docker-desktop/*) lack "Docker Desktop lends its engine to this distribution: use that one, or switch it off in its settings (Resources, WSL integration)" ;;
   esac
-  if [ -n "$user" ] && ! id "$user" >/dev/null 2>&1; then fail "there is no user '$user' here"; fi
+  if [ -n "$user" ] && ! id "$user" >/dev/null 2>&1; then lack "there is no user '$user' here"; fi
 }
 
 # from_release NAME: a value of /etc/os-release.
@@ -71,7 +71,8 @@ check_systemd() {
   local conf=$base/etc/wsl.conf
   if [ -d "$base/run/systemd/system" ]; then return 0; fi
   if [ "$enable_systemd" = no ]; then
-    fail "systemd is off, and Docker's service needs it. Put '[boot]' and 'systemd=true' into /etc/wsl.conf (--enable-systemd does so), run 'wsl --shutdown' in Windows, and this script again"
+    lack "systemd is off, and Docker's service needs it. Put '[boot]' and 'systemd=true' into /etc/wsl.conf (--enable-systemd does so), run 'wsl --shutdown' in Windows, and this script again"
+    return 0
   fi
   if grep -qs '^[[:space:]]*systemd[[:space:]]*=' "$conf"; then
     run sed -i 's/^[[:space:]]*systemd[[:space:]]*=.*/systemd=true/' "$conf"
@@ -87,7 +88,7 @@ check_systemd() {
 check_gpu() {
   [ "$gpu" = yes ] || return 0
   [ -e "$base/usr/lib/wsl/lib/libcuda.so.1" ] ||
-    fail "Windows lends no NVIDIA GPU to WSL: install NVIDIA's driver in Windows (and none here), or use --no-gpu"
+    lack "Windows lends no NVIDIA GPU to WSL: install NVIDIA's driver in Windows (and none here), or use --no-gpu"
 }
 
 # append FILE: puts standard input behind it.
@@ -117,7 +118,10 @@ remove_others() {
   local found
   mapfile -t found < <(printf '%s\n' "${other_packages[@]}" | grep -vxF -f <(lacking "${other_packages[@]}"))
   [ "${#found[@]}" -gt 0 ] || return 0
-  [ "$replace" = yes ] || fail "${found[*]} would be in Docker's way: --replace removes them (images and volumes stay)"
+  if [ "$replace" = no ]; then
+    lack "${found[*]} would be in Docker's way: --replace removes them (images and volumes stay)"
+    return 0
+  fi
   changed=yes
   run env DEBIAN_FRONTEND=noninteractive apt-get remove -y "${found[@]}"
 }
@@ -175,9 +179,9 @@ add_docker() {
     /etc/apt/keyrings/docker.asc /etc/apt/sources.list.d/docker.sources <<SOURCES
 Types: deb
 URIs: https://download.docker.com/linux/ubuntu
-Suites: $codename
+Suites: ${codename:-CODENAME}
 Components: stable
-Architectures: $(dpkg --print-architecture)
+Architectures: $(dpkg --print-architecture 2>/dev/null || echo ARCHITECTURE)
 Signed-By: /etc/apt/keyrings/docker.asc
 SOURCES
   install_packages "${docker_packages[@]}"
@@ -208,7 +212,7 @@ SOURCES
 
 allow_user() {
   [ -n "$user" ] && [ "$user" != root ] || return 0
-  if id -nG "$user" | tr ' ' '\n' | grep -qx docker; then say "$user: in the group docker"; return 0; fi
+  if id -nG "$user" 2>/dev/null | tr ' ' '\n' | grep -qx docker; then say "$user: in the group docker"; return 0; fi
   changed=yes
   run usermod --append --groups docker "$user"
   [ "$dry_run" = yes ] || say "$user is in the group docker from the next login"
@@ -226,8 +230,8 @@ check_result() {
   [ "$gpu" = no ] || say "to see the GPU from a container: docker run --rm --gpus all ubuntu nvidia-smi"
 }
 
-need dpkg-query 'This script is for Ubuntu.'
-need apt-get 'This script is for Ubuntu.'
+want dpkg-query 'This script is for Ubuntu.'
+want apt-get 'This script is for Ubuntu.'
 check_machine
 check_systemd
 check_gpu

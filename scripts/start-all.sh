@@ -19,7 +19,7 @@
 #   --timeout SECONDS  for the services, and then for the server, to be ready (default 1800)
 #   --stop-timeout SECONDS  after which a server that does not stop is killed (default 330)
 #   --foreground   stay, and stop everything at Ctrl-C
-#   --dry-run      say what would be run
+#   --dry-run      say what would be run, and what is missing for it on this machine
 #   -h, --help     this text
 #
 # The server is told OLLAMA_BASE_URL, and TEI_BASE_URL and VLLM_BASE_URL as Compose publishes ports
@@ -81,10 +81,8 @@ lock() {
 check_ollama() {
   if answers "${ollama%/}/api/version"; then
     say "ollama: answers at $ollama"
-  elif [ "$dry_run" = yes ]; then
-    note "Ollama does not answer at $ollama: a start would end here"
   else
-    fail "Ollama does not answer at $ollama: start it (ollama serve), say with OLLAMA_BASE_URL where it is, or leave it out with --no-ollama"
+    lack "Ollama does not answer at $ollama: start it (ollama serve), say with OLLAMA_BASE_URL where it is, or leave it out with --no-ollama"
   fi
 }
 
@@ -124,9 +122,9 @@ undo() {
 start() {
   local service
   lock
-  need curl 'Debian and Ubuntu: apt-get install curl.'
-  need setsid 'Debian and Ubuntu: apt-get install util-linux.'
-  [ -x "$program" ] || fail "there is no $program: make build"
+  want curl 'Debian and Ubuntu: apt-get install curl.'
+  want setsid 'Debian and Ubuntu: apt-get install util-linux.'
+  [ -x "$program" ] || lack "there is no $program: make build"
   if [ "$with_compose" = yes ]; then
     choose_files
     check_compose

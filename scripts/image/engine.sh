@@ -9,6 +9,8 @@
 #   scripts/image/engine.sh stop DIR    stops the engine that start began, if it did
 set -euo pipefail
 
+usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
+
 none() { echo "no container engine: $1" >&2; exit 3; }
 
 answers() { docker --host "$1" version >/dev/null 2>&1; }
@@ -66,5 +68,6 @@ stop() {
 case "${1:-}" in
   client) client ;;
   start | running | stop) "$1" "$(realpath -m "${2:?a folder}")" ;;
-  *) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 2 ;;
+  -h | --help) usage ;;
+  *) usage >&2; exit 2 ;;
 esac

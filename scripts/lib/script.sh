@@ -33,6 +33,15 @@ whole() {
   esac
 }
 
+# lack WHY: fails; a dry run says that a run would, and goes on, so that it can be had anywhere.
+lack() {
+  [ "$dry_run" = yes ] || fail "$*"
+  note "a run would end here: $*"
+}
+
+# want COMMAND HOW: need, of which a dry run can do without.
+want() { command -v "$1" >/dev/null 2>&1 || lack "there is no command '$1' here. $2"; }
+
 # need COMMAND HOW: COMMAND must be on PATH; HOW says where it comes from.
 need() { command -v "$1" >/dev/null 2>&1 || fail "there is no command '$1' here. $2"; }
 

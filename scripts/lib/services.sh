@@ -25,17 +25,22 @@ check_compose() {
   for file in "${files[@]}"; do
     [ -f "$file" ] || fail "there is no $file: name a Compose file with --compose-file, or leave TEI and vLLM out with --no-compose"
   done
-  need docker 'scripts/setup-wsl-docker.sh sets it up in WSL2; --no-compose leaves TEI and vLLM out.'
-  docker compose version >/dev/null 2>&1 || fail "docker has no Compose: install Docker's package docker-compose-plugin, or leave TEI and vLLM out with --no-compose"
-  if ! known=$(compose config --services 2>&1); then fail "${files[*]}: $known"; fi
-  choose_services "$known"
+  want docker 'scripts/setup-wsl-docker.sh sets it up in WSL2; --no-compose leaves TEI and vLLM out.'
+  if docker compose version >/dev/null 2>&1; then
+    if ! known=$(compose config --services 2>&1); then fail "${files[*]}: $known"; fi
+    choose_services "$known"
+  else
+    ! command -v docker >/dev/null || lack "docker has no Compose: install Docker's package docker-compose-plugin, or leave TEI and vLLM out with --no-compose"
+    # A dry run, which takes it that the files have them.
+    [ "${#services[@]}" -gt 0 ] || services=(tei vllm)
+  fi
   publish
   before=$(written files)
   if [ -n "$before" ] && [ "$before" != "$(printf '%s\n' "${files[@]}")" ]; then
     fail "services of other Compose files are still up: scripts/start-all.sh stop stops them"
   fi
-  if [ "$dry_run" = no ] && ! reason=$(docker version --format '{{.Server.Version}}' 2>&1); then
-    fail "the container engine does not answer: ${reason##*$'\n'}. Start Docker, or say with DOCKER_HOST where it is"
+  if command -v docker >/dev/null && ! reason=$(docker version --format '{{.Server.Version}}' 2>&1); then
+    lack "the container engine does not answer: ${reason##*$'\n'}. Start Docker, or say with DOCKER_HOST where it is"
   fi
 }
 

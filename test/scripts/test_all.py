@@ -54,3 +54,13 @@ def test_seconds_have_a_bound(bench):
 @pytest.mark.parametrize("script", ALL)
 def test_scripts_can_be_executed(script):
     assert os.access(SCRIPTS / script, os.X_OK)
+
+
+def test_the_engines_script_tells_its_usage(bench):
+    """Asked for it is an answer; of an unknown word it is the complaint."""
+    for option in ("-h", "--help"):
+        result = bench.run("image/engine.sh", option)
+        assert result.returncode == 0 and result.stderr == ""
+        assert result.stdout.startswith("A container engine for the tests.") and "engine.sh stop DIR" in result.stdout and "pipefail" not in result.stdout
+    wrong = bench.run("image/engine.sh", "nonsense")
+    assert wrong.returncode == 2 and wrong.stdout == "" and "engine.sh start DIR" in wrong.stderr

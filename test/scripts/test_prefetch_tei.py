@@ -67,6 +67,16 @@ def test_a_dry_run_starts_nothing(bench, docker):
     assert away.returncode == 0 and "would run" in away.stdout and "does not answer" in away.stderr
 
 
+def test_a_dry_run_needs_no_docker(bench, docker):
+    (bench.commands / "docker").unlink()
+    bench.without("docker", "curl")
+    result = bench.run(SCRIPT, "--dry-run", *named())
+    assert result.returncode == 0 and "would run: docker run --rm --volume tei-cache:/data" in result.stdout
+    assert result.stderr.splitlines() == [
+        "prefetch-tei-models: a run would end here: there is no command 'docker' here. scripts/setup-wsl-docker.sh sets it up in WSL2; docs.docker.com/engine/install says how elsewhere.",
+        "prefetch-tei-models: a run would end here: there is no command 'curl' here. Debian and Ubuntu: apt-get install curl."]
+
+
 def test_routing_says_what_to_fetch_where(bench, docker):
     docker.set(images=[])
     result = bench.run(SCRIPT, "--routing", ROOT / "configs/examples/containers-routing.yaml", "--dry-run")

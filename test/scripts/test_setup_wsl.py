@@ -76,6 +76,31 @@ def test_a_dry_run_changes_nothing_and_needs_no_root(ubuntu):
     ubuntu.fails("root is needed")
 
 
+def test_a_dry_run_can_be_had_anywhere(ubuntu):
+    """Debian, no WSL, no systemd, no GPU, another Docker, nobody to use it, and no apt-get nor dpkg."""
+    ubuntu.played.set(kernel="6.8.0-49-generic", installed=["docker.io"])
+    ubuntu.write("etc/os-release", "ID=debian\nVERSION_CODENAME=bookworm\n")
+    (ubuntu.root / "run/systemd/system").rmdir()
+    (ubuntu.root / "usr/lib/wsl/lib/libcuda.so.1").unlink()
+    in_the_way = ["this is no WSL2", "this is debian", "there is no user 'old peter' here", "systemd is off", "Windows lends no NVIDIA GPU", "docker.io would be in Docker's way"]
+    result = ubuntu.run("--dry-run", "--user", "old peter")
+    assert result.returncode == 0, result.stderr
+    for words in in_the_way:
+        assert f"a run would end here: {words}" in result.stderr
+    for command in ("apt-get", "dpkg", "dpkg-query", "systemctl", "docker"):
+        (ubuntu.bench.commands / command).unlink()
+    ubuntu.bench.without("apt-get", "dpkg", "dpkg-query", "systemctl", "docker")
+    (ubuntu.root / "etc/os-release").unlink()
+    result = ubuntu.run("--dry-run")
+    assert result.returncode == 0, result.stderr
+    for words in ("there is no command 'dpkg-query' here", "there is no command 'apt-get' here", "this is an unknown distribution"):
+        assert f"a run would end here: {words}" in result.stderr
+    assert "command not found" not in result.stderr
+    assert "Suites: CODENAME; " in result.stdout and "Architectures: ARCHITECTURE; " in result.stdout
+    assert "install -y --no-install-recommends docker-ce" in result.stdout and "would run: usermod --append --groups docker maria" in result.stdout
+    assert ubuntu.changes() == [] and not (ubuntu.root / "etc/apt").exists() and not (ubuntu.root / "etc/wsl.conf").exists()
+
+
 def test_without_a_gpu(ubuntu):
     (ubuntu.root / "usr/lib/wsl/lib/libcuda.so.1").unlink()
     ubuntu.fails("install NVIDIA's driver in Windows")

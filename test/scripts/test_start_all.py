@@ -134,6 +134,27 @@ def test_a_dry_run_does_nothing(stage):
     assert stage.lives() and stage.docker.get()["up"] == ["tei", "vllm"]
 
 
+def test_a_dry_run_needs_nothing_of_what_a_run_needs(stage):
+    """Neither Docker, Ollama, the server's program nor curl; what is missing is told."""
+    (stage.bench.commands / "docker").unlink()
+    stage.bench.without("docker", "curl", "nvidia-smi")
+    (stage.bench.commands / "the server").unlink()
+    result = stage.run("--dry-run")
+    assert result.returncode == 0, result.stderr
+    for words in ("there is no command 'docker' here", "there is no command 'curl' here", "there is no ", "Ollama does not answer"):
+        assert f"a run would end here: {words}" in result.stderr
+    assert "command not found" not in result.stderr
+    assert "up --detach --wait --wait-timeout 1800 tei vllm\n" in result.stdout and "would run: " in result.stdout.splitlines()[-1]
+    assert "up --detach --wait --wait-timeout 1800 tei\n" in stage.run("--dry-run", "--services", "tei").stdout
+    assert not stage.state.exists() and stage.run().returncode == 1
+
+
+def test_a_dry_run_tells_of_an_engine_that_is_away(stage):
+    stage.docker.set(away=True)
+    result = stage.with_compose("--dry-run")
+    assert result.returncode == 0 and "a run would end here: the container engine does not answer" in result.stderr
+
+
 def test_services_that_ran_before_are_left_running(stage):
     stage.docker.set(up=["vllm"])
     assert stage.with_compose().returncode == 0

@@ -89,6 +89,8 @@ stop() {
   kill -KILL "$(cat "$dir/control-plane.pid")"
   within 30 ended
   find /sys/fs/cgroup -depth -type d -path "*/quadrate-test-node-*" -exec rmdir {} + 2>/dev/null || true
+  # The logs stay.
+  rm -rf "$dir"/node-[0-9] "$dir/etcd"
 }
 
 command=${1:-}

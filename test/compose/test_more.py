@@ -28,10 +28,12 @@ def up():
     host = subprocess.run(["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"], capture_output=True, text=True, check=True, timeout=60)
     hub = Hub(host.stdout.strip(), {RERANKER: ROOT / "testdata/models/xlmr-rerank"})
     STACK.env["HF_ENDPOINT"] = hub.address
-    STACK.up("router", "rerank", "redis", "prometheus")
-    yield
-    STACK.down()
-    hub.close()
+    try:  # also what did not come up is not left behind
+        STACK.up("router", "rerank", "redis", "prometheus")
+        yield
+    finally:
+        STACK.down()
+        hub.close()
 
 
 def inside(service: str, *command: str) -> str:

@@ -12,9 +12,11 @@ STACK = Stack("quadrate-test", BASE, HERE / "stand-in.yml", STAND_IN=str(HERE / 
 @pytest.fixture(scope="module")
 def up():
     STACK.down()
-    STACK.up()
-    yield
-    STACK.down()
+    try:  # also what did not come up is not left behind
+        STACK.up()
+        yield
+    finally:
+        STACK.down()
 
 
 def test_the_router_serves_both_back_ends(up):

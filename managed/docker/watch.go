@@ -3,7 +3,10 @@ package docker
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/moby/moby/api/types/events"
@@ -17,15 +20,14 @@ import (
 func (e *Engine) Watch(ctx context.Context, begun func(), heard func(managed.Event)) error {
 	// The engine answers shortly before it listens: since then it sends what it heard before.
 	now := time.Now()
-	stream := e.api.Events(ctx, client.EventsListOptions{
+	// The client may tell later than it returns that it was refused, so the answer itself is noted.
+	var granted atomic.Bool
+	stream := e.api.Events(context.WithValue(ctx, grantedKey{}, &granted), client.EventsListOptions{
 		Since: fmt.Sprintf("%d.%09d", now.Unix(), now.Nanosecond()),
 		Filters: e.ours().Add("type", string(events.ContainerEventType)).
 			Add("event", string(events.ActionDie), string(events.ActionOOM)),
 	})
-	select {
-	case err := <-stream.Err:
-		return e.watchFailed(ctx, err)
-	default:
+	if granted.Load() {
 		begun()
 	}
 	for { // the stream ends, and tells so, when ctx does
@@ -37,6 +39,17 @@ func (e *Engine) Watch(ctx context.Context, begun func(), heard func(managed.Eve
 		case err := <-stream.Err:
 			return e.watchFailed(ctx, err)
 		}
+	}
+}
+
+// grantedKey is where the context of a watch has the flag that its answer sets.
+type grantedKey struct{}
+
+// noteGranted sees every answer of the engine.
+func noteGranted(r *http.Response) {
+	granted, watches := r.Request.Context().Value(grantedKey{}).(*atomic.Bool)
+	if watches && r.StatusCode == http.StatusOK && strings.HasSuffix(r.Request.URL.Path, "/events") {
+		granted.Store(true)
 	}
 }
 

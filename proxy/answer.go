@@ -23,8 +23,8 @@ func reading(take func(s *scanner, r *response) error) func(*response) error {
 }
 
 // mostBelieved is more than any request has of anything. Sums over parts of a request are far from
-// what an int holds.
-const mostBelieved = 1 << 40
+// what an int of 64 bits holds.
+const mostBelieved = 1 << 30
 
 // believable is a number of things that a server tells; 0 for what cannot be one.
 func believable(n int) int {

@@ -10,7 +10,8 @@ import (
 )
 
 // serviceManager is the socket on which systemd hears of a service of Type=notify; empty where nobody
-// listens. The protocol is sd_notify(3)'s: a datagram of NAME=value lines.
+// listens. The protocol is sd_notify(3)'s: a datagram of NAME=value lines. go-systemd's SdNotify says
+// the same, but waits without bound for a manager that does not read.
 type serviceManager string
 
 // notifyTimeout is how long systemd may leave a message unread before it is given up.

@@ -76,7 +76,7 @@ func New(o Options) (*Engine, error) {
 		client.WithAPIVersion(version),
 		client.WithUserAgent("quadrate/"+o.Version),
 		client.WithTraceProvider(noop.NewTracerProvider()),
-		client.WithResponseHook(noteGranted),
+		client.WithHTTPResponseHook(noteGranted),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at.setting, err)

@@ -113,8 +113,8 @@ func (s *shared) named(err error) error {
 
 // close takes this server out of those that share, if Redis is there to be told.
 func (s *shared) close() error {
+	was := s.up.Load() // watch forgets it once it is stopped
 	s.stop()
-	was := s.up.Load()
 	<-s.stopped
 	if was {
 		ctx, cancel := s.within(context.Background())

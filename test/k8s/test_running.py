@@ -1,5 +1,6 @@
 """What the chart configures is what the program takes: both workloads run with their ConfigMaps."""
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -47,20 +48,36 @@ def start(config: str, folder) -> Server:
     return Server("http://" + first(process, folder / "server.log", ready), process)
 
 
-def test_the_router_serves_what_rerank_holds(tmp_path):
-    objects = render()
-    folders = {component: tmp_path / component for component in ("rerank", "router")}
-    for folder in folders.values():
+def folders(tmp_path) -> dict:
+    made = {component: tmp_path / component for component in ("rerank", "router")}
+    for folder in made.values():
         folder.mkdir()
-    rerank = start(files(objects, "rerank", folders["rerank"]), folders["rerank"])
-    config = files(objects, "router", folders["router"])
-    routing = folders["router"] / "routing.yaml"
-    port = rerank.url.rsplit(":", 1)[1]
-    text, changed = re.subn(r"dns\+http://quadrate-rerank-pods\.quadrate\.svc:8000", f"dns+http://localhost:{port}", routing.read_text(encoding="utf-8"))
-    assert changed == 1
-    routing.write_text(text, encoding="utf-8")
-    router = start(config, folders["router"])
+    return made
+
+
+@contextlib.contextmanager
+def both(objects: dict, at: dict, scheme: str):
+    """Runs rerank, and the router before it, whose address of rerank's pods is this machine's."""
+    rerank = start(files(objects, "rerank", at["rerank"]), at["rerank"])
     try:
+        config = files(objects, "router", at["router"])
+        routing = at["router"] / "routing.yaml"
+        port = rerank.url.rsplit(":", 1)[1]
+        pods_address = rf"dns\+{scheme}://quadrate-rerank-pods\.quadrate\.svc:8000"
+        text, changed = re.subn(pods_address, f"dns+{scheme}://localhost:{port}", routing.read_text(encoding="utf-8"))
+        assert changed == 1
+        routing.write_text(text, encoding="utf-8")
+        router = start(config, at["router"])
+        try:
+            yield router, rerank
+        finally:
+            router.stop()
+    finally:
+        rerank.stop()
+
+
+def test_the_router_serves_what_rerank_holds(tmp_path):
+    with both(render(), folders(tmp_path), "http") as (router, rerank):
         asked = {"query": "How do I reset my password?", "documents": ["The cafeteria opens at nine.", "Choose Security, then Forgot password."]}
         answers = {}
         for model in ("sentence-transformers/all-MiniLM-L6-v2", "all-MiniLM-L6-v2", "default"):
@@ -73,9 +90,6 @@ def test_the_router_serves_what_rerank_holds(tmp_path):
         for server, workload in ((router, "router"), (rerank, "rerank")):
             held = http.get(server.url + "/metrics").text
             assert ("quadrate_queue_seconds" in held) and ("quadrate_upstream_in_flight" in held) == (workload == "router")
-    finally:
-        router.stop()
-        rerank.stop()
 
 
 def certificate(folder, name: str) -> None:
@@ -91,25 +105,12 @@ def certificate(folder, name: str) -> None:
 @pytest.mark.parametrize(("name", "status"), [("localhost", 200), ("somebody.else", 502)])
 def test_the_router_asks_rerank_for_its_certificate(name, status, tmp_path):
     objects = render("--set", "rerank.tls.existingSecret=rerank-tls")
-    folders = {component: tmp_path / component for component in ("rerank", "router")}
-    for folder in folders.values():
-        folder.mkdir()
-    certificate(folders["rerank"], name)
-    shutil.copy(folders["rerank"] / "ca.crt", folders["router"])
-    rerank = start(files(objects, "rerank", folders["rerank"]), folders["rerank"])
-    config = files(objects, "router", folders["router"])
-    routing = folders["router"] / "routing.yaml"
-    port = rerank.url.rsplit(":", 1)[1]
-    text, changed = re.subn(r"dns\+https://quadrate-rerank-pods\.quadrate\.svc:8000", f"dns+https://localhost:{port}", routing.read_text(encoding="utf-8"))
-    assert changed == 1
-    routing.write_text(text, encoding="utf-8")
-    router = start(config, folders["router"])
-    try:
+    at = folders(tmp_path)
+    certificate(at["rerank"], name)
+    shutil.copy(at["rerank"] / "ca.crt", at["router"])
+    with both(objects, at, "https") as (router, _):
         answer = http.post(router.url + "/v1/rerank", json={"model": "default", "query": "a", "documents": ["b", "a"]})
         assert answer.status_code == status, answer.text
-    finally:
-        router.stop()
-        rerank.stop()
 
 
 @pytest.mark.parametrize("file", [*EXAMPLES, ROOT / "test/k8s/everything.yaml"], ids=lambda f: f.stem)

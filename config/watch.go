@@ -29,8 +29,8 @@ const (
 // new file in the old one's place, and Kubernetes turns a link of a folder's. A file that is not
 // there may come. The folders of a certificate and its key may be closed to the server, as
 // Debian's /etc/ssl/private is to whoever may read a key in it: they are looked at when another
-// source changes, and so are all. Several changes in a row are one, and a file that is written anew with the same
-// content has not changed.
+// source changes, and so are all. Several changes in a row are one, and a file that is written
+// anew with the same content has not changed.
 func Watch(ctx context.Context, cfg *Config, changed func()) error {
 	return watch(ctx, &watched{files: cfg.sources, hidden: cfg.pem, seen: cfg.sums}, changed, func() {})
 }
